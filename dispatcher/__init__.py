@@ -1,0 +1,1 @@
+"""The room that acts. It knows no source and no filter."""

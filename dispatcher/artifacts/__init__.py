@@ -1,0 +1,1 @@
+"""Where a trigger's object comes from: one file an origin."""

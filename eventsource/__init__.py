@@ -1,0 +1,1 @@
+"""The room that listens. It knows no sensor and no trigger."""

@@ -1,0 +1,176 @@
+"""The contract of an event source, and the registry that maps a manifest's key (`minio:`) to its class.
+
+A source is one of two kinds. A `Source` runs: it listens or polls, and calls `emit`. An `Endpoint` is called: it is a route of the
+ingress and turns a request into events. Both get a `Context`, by which they make events, read secrets and report their health.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+
+from tiphys.bus.event import Event
+from tiphys.bus.ledger import Cursor
+from tiphys.errors import FieldError
+from tiphys.schema.model import Model
+from tiphys.schema.secret import SecretRef
+
+__all__ = ["Address", "Context", "Emit", "Endpoint", "Health", "Listener", "Source", "register", "registered"]
+
+SpecT = TypeVar("SpecT", bound=Model)
+ClassT = TypeVar("ClassT", bound="type[Listener[Any]]")
+
+Emit = Callable[[Event], Awaitable[None]]
+"""Returns when the log has the event. Raises `StoreUnavailable` when it was not written: do not acknowledge to the world."""
+
+
+class Address(NamedTuple):
+    """Where an event comes from. `bus` is the `eventBusName`."""
+
+    namespace: str
+    eventsource: str
+    event: str
+    bus: str = "default"
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.eventsource}/{self.event}"
+
+
+class Health(Protocol):
+    """Where a source says how it is; shown in the EventSource's status, a metric and one log line at each change."""
+
+    def well(self) -> None:
+        """It listens."""
+
+    def ill(self, problem: str) -> None:
+        """It does not, or only in part; `problem` is for people."""
+
+
+class Context(Protocol):
+    """What the room gives to a source."""
+
+    address: Address
+    health: Health
+
+    def event(
+        self,
+        data: bytes,
+        *,
+        key: str | None = None,
+        worldid: str | None = None,
+        time: datetime | None = None,
+        extensions: Mapping[str, str] = {},
+    ) -> Event:
+        """An event of this address and type. `key` is the world's key (`None`: a random one), `worldid` what a person would know it
+        by (default: the key), `time` the present unless given."""
+
+    async def secret(self, ref: SecretRef) -> bytes:
+        """A secret of this namespace with one trailing newline removed. Raises `SecretError`."""
+
+
+class Listener(ABC, Generic[SpecT]):
+    """What a source and an endpoint have in common.
+
+    `key` is the manifest's key, `event_type` the CloudEvents type (reference 1.3), `spec` the model of one entry below the key.
+    """
+
+    key: ClassVar[str]
+    event_type: ClassVar[str]
+    spec: ClassVar[type[Model]]
+
+    def __init__(self, spec: SpecT, context: Context) -> None:
+        self.settings = spec
+        self.context = context
+
+    @classmethod
+    def check(cls, spec: SpecT) -> list[FieldError]:
+        """Faults that types alone do not show, with paths relative to the entry. Pure; run when the manifest loads and by `lint`."""
+        return []
+
+
+class Source(Listener[SpecT]):
+    """A source that runs."""
+
+    @abstractmethod
+    async def run(self, emit: Emit, cursor: Cursor) -> None:
+        """Listen until cancelled. Whatever it raises is reported and it is started again with back-off, for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as an endpoint sees it: `body` is the raw bytes, within the limits; `headers` are (name, value) pairs in order."""
+
+    method: str
+    path: str
+    query: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    params: Mapping[str, str] = field(default_factory=dict)
+
+    def header(self, name: str) -> str:
+        """The first value of a header, whatever its case; empty if there is none."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sender gets. `reason` is one word for the metric and the log (`published`, `signature`, `too-large` …)."""
+
+    status: int
+    body: str
+    reason: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Endpoint(Listener[SpecT]):
+    """A source that is called over HTTP."""
+
+    @property
+    @abstractmethod
+    def route(self) -> Route:
+        """Where it is served and what is checked before `handle`."""
+
+    @abstractmethod
+    async def handle(self, request: Request, emit: Emit) -> Answer:
+        """Turn a verified request into events. Runs after limits, authentication and signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A row of the ingress table.
+
+    `port` 1 to 65535; `path` as in the manifest, with `{name}` variables; `max_body` in bytes; `auth_secret` asks for a bearer
+    token; `signature` names a scheme of `eventsource.ingress.signatures`, with its `secret`; `tls` are the references of the
+    certificate and its key.
+    """
+
+    port: int
+    path: str
+    max_body: int = 1_048_576
+    max_openings: int = 100_000
+    auth_secret: SecretRef | None = None
+    signature: str | None = None
+    secret: SecretRef | None = None
+    tls: tuple[SecretRef, SecretRef] | None = None
+
+
+_registry: dict[str, type[Listener[Any]]] = {}
+
+
+def register(cls: ClassT) -> ClassT:
+    """Class decorator: `cls.key` in a manifest means this class."""
+    if cls.key in _registry:
+        raise ValueError(f"two sources for the key {cls.key!r}: {_registry[cls.key].__name__} and {cls.__name__}")
+    _registry[cls.key] = cls
+    return cls
+
+
+def registered() -> Mapping[str, type[Listener[Any]]]:
+    """Every known source by its manifest key. `eventsource.sources` imports them all."""
+    import eventsource.sources  # noqa: F401, PLC0415  the files register themselves; imported here, since they import this module
+
+    return _registry

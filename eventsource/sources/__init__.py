@@ -1,0 +1,1 @@
+"""One file a source: its spec and its code. Importing this package registers them all."""

@@ -1,0 +1,1 @@
+"""The room that decides. It knows no source and no target."""

@@ -1,0 +1,1 @@
+"""When a trigger fires: dependency names, `&&`, `||` and parentheses, compiled at load."""

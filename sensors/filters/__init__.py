@@ -1,0 +1,1 @@
+"""What a dependency lets pass: programs compiled at load, with verdict trees."""

@@ -1,0 +1,1 @@
+"""The roof: settings, wiring, manifests' origins, the command line and the HTTP API."""

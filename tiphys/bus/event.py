@@ -1,0 +1,68 @@
+"""The event: what every source makes, every log keeps and every sensor reads.
+
+An immutable CloudEvents 1.0 event. As in argo-events `source` is the EventSource's name, `subject` the event's name within it
+and `type` the kind of source. Its `data` is bytes, exactly as they were published; `payload` parses them once, on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+
+__all__ = ["DEFAULT_BUS", "NOT_JSON", "Event", "rfc3339"]
+
+DEFAULT_BUS: Final = "default"
+_NO_EXTENSIONS: Final[Mapping[str, str]] = {}
+
+
+class _NotJson:
+    """The payload of data that is not JSON (or of an event without data)."""
+
+    def __repr__(self) -> str:
+        return "NOT_JSON"
+
+
+NOT_JSON: Final = _NotJson()
+_UNPARSED: Final = object()
+
+
+def rfc3339(instant: datetime) -> str:
+    """An aware instant as RFC 3339 text in UTC with microseconds (`2026-11-25T08:00:00.000000Z`), which sorts as time does."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A CloudEvents 1.0 event within one namespace and one event bus.
+
+    `id` is derived (`tiphys.bus.identity`); `time` is RFC 3339 text, empty if there is none; `data` is `None` when the event
+    has no data at all; `extensions` are CloudEvents extension attributes, among them `worldid`, the id that the outside world
+    gave it. Equality and hash go by every field but the cached payload.
+    """
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    namespace: str
+    data: bytes | None = None
+    time: str = ""
+    datacontenttype: str = "application/json"
+    bus: str = DEFAULT_BUS
+    extensions: Mapping[str, str] = field(default_factory=lambda: _NO_EXTENSIONS, hash=False)
+    _payload: Any = field(default=_UNPARSED, init=False, repr=False, compare=False)
+
+    @property
+    def payload(self) -> Any:
+        """The data decoded as JSON, or `NOT_JSON`. Integers beyond 64 bits become floats; parsed once and kept. Do not modify."""
+        if self._payload is _UNPARSED:
+            try:
+                parsed = NOT_JSON if self.data is None else orjson.loads(self.data)
+            except orjson.JSONDecodeError:
+                parsed = NOT_JSON
+            object.__setattr__(self, "_payload", parsed)
+        return self._payload

@@ -1,0 +1,59 @@
+"""Ids are derived, not drawn: the same thing seen twice has the same id (DESIGN section 3)."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from typing import Final
+
+__all__ = ["event_id", "firing_id", "random_key"]
+
+# Crockford's base 32 in lower case: all of it may stand in a Kubernetes name, and no two letters are mistaken for each other.
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_FIRING_LENGTH: Final = 13
+
+
+def event_id(namespace: str, source: str, subject: str, key: str) -> str:
+    """32 lower-case hex digits for what the outside world calls `key`, within one event of one EventSource.
+
+    The parts are separated by `/`, which no Kubernetes name contains; `key` comes last and may contain anything.
+    """
+    return hashlib.sha256(f"{namespace}/{source}/{subject}/{key}".encode()).hexdigest()[:32]
+
+
+def random_key() -> str:
+    """A key for an event that the outside world did not identify: 128 random bits in hex."""
+    return secrets.token_hex(16)
+
+
+def firing_id(
+    namespace: str,
+    sensor: str,
+    trigger: str,
+    events: Mapping[str, str],
+    *,
+    once: str | None = None,
+    replay: int = 0,
+    dlq: bool = False,
+    document: int = 0,
+) -> str:
+    """13 characters of Crockford base 32 (65 bits), usable at the end of a Kubernetes name.
+
+    `events` maps dependency names to event ids; `once` (a rendered key) stands in their place if given. `replay` is the number
+    of the replay (0 = none), `dlq` marks the firing of a `dlqTrigger`, `document` the index within a multi-document source.
+    """
+    what = f"once={once}" if once is not None else ",".join(f"{name}={events[name]}" for name in sorted(events))
+    text = f"{namespace}/{sensor}/{trigger}/{what}"
+    if replay:
+        text += f"/{replay}"
+    if dlq:
+        text += "/dlq"
+    if document:
+        text += f"/{document}"
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big") >> (256 - 5 * _FIRING_LENGTH)
+    digits = []
+    for _ in range(_FIRING_LENGTH):
+        digits.append(_ALPHABET[number & 31])
+        number >>= 5
+    return "".join(reversed(digits))

@@ -1,0 +1,316 @@
+"""The contract of a ledger: what only a transactional store can keep (DESIGN section 3).
+
+Four steps are atomic, each one transaction, each durable when its coroutine returns:
+
+    settle   verdicts, held events, firings, seen ids and the log's position
+    begin    the target of a firing, before the first request for it leaves
+    resolve  an attempt's outcome and the firings that follow from it
+    advance  a source's cursor
+
+One engine owns a ledger. `open_epoch`, called once at its start, raises the epoch and voids every claim of the engine before it;
+a `settle`, `begin` or `resolve` with an older epoch raises `StaleEpoch`.
+
+`tests/bus/ledger_conformance.py` is the suite that every driver passes.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tiphys.bus.event import Event
+from tiphys.bus.firing import Attempt, Claim, Firing, FiringState, Outcome, Target, TriggerKey
+
+__all__ = [
+    "Cursor",
+    "Decision",
+    "EventRecord",
+    "FiringRecord",
+    "Held",
+    "Kept",
+    "Ledger",
+    "ReplayRequest",
+    "StoreHealth",
+    "Verdict",
+    "VerdictKind",
+]
+
+
+class VerdictKind(enum.IntEnum):
+    """What became of an event at one trigger's dependency. The numbers are stored: never change one.
+
+    `FIRED` made the condition true. `HELD` waits for other dependencies. `FILTERED` did not pass a filter. `ERRORED` could not be
+    evaluated (a missing path, for one). `DUPLICATE` was seen before. `SUSPENDED`: the sensor or trigger is suspended. `REFUSED`: an
+    argument check of the trigger said no before it fired.
+    """
+
+    FIRED = 1
+    HELD = 2
+    FILTERED = 3
+    ERRORED = 4
+    DUPLICATE = 5
+    SUSPENDED = 6
+    REFUSED = 7
+
+
+class Verdict(NamedTuple):
+    """One line of an event's row. `revision` is that of the Sensor's manifest, `trigger` and `dependency` are indices into its lists,
+    `clause` is the number of the clause that decided within the compiled program (-1: none). Values are not stored: `explain`
+    runs the revision again."""
+
+    revision: int
+    trigger: int
+    dependency: int
+    kind: VerdictKind
+    clause: int = -1
+
+
+class Held(NamedTuple):
+    """An event held for a condition. `digest` is that of the dependency's definition: a held event outlives only an equal one."""
+
+    key: TriggerKey
+    dependency: str
+    digest: str
+    event_id: str
+    position: int
+    transformed: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """All that the Matcher decided about one event. An event that concerns nobody has empty tuples; its id is remembered all the same.
+
+    Applied in this order: `released` (triggers whose held events all go), `held` (put, replacing the same dependency's), `firings`.
+    `replay` is the number of the replay request that is decided, 0 for an arrival; a replay moves no position and marks no id.
+    """
+
+    event_id: str
+    position: int
+    verdicts: tuple[Verdict, ...] = ()
+    released: tuple[TriggerKey, ...] = ()
+    held: tuple[Held, ...] = ()
+    firings: tuple[Firing, ...] = ()
+    replay: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRequest:
+    """An event to be decided again. `number` is unique in the ledger; no `triggers` means all that listen."""
+
+    number: int
+    position: int
+    event: Event
+    triggers: tuple[TriggerKey, ...]
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The last accepted version of a manifest. `revision` is unique in the ledger and grows with each change of `body` (JSON);
+    `since` is the log's end when the object was first accepted: a Sensor listens to what lies beyond. `deleted` is Unix seconds,
+    0 while it stands."""
+
+    kind: str
+    namespace: str
+    name: str
+    revision: int
+    since: int
+    body: bytes
+    origin: str
+    deleted: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EventRecord:
+    """An event of the journal: its position, when it was stored (Unix seconds), and what was decided. `settled` is false until then.
+    `event.data` is `None` in listings."""
+
+    position: int
+    stored: float
+    event: Event
+    settled: bool
+    verdicts: tuple[Verdict, ...] = ()
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FiringRecord:
+    """A firing of the journal. Times are Unix seconds, 0 for what has not happened."""
+
+    firing: Firing
+    state: FiringState
+    decided: float
+    attempts: int = 0
+    not_before: float = 0.0
+    ended: float = 0.0
+    target: Target | None = None
+    last: Outcome | None = None
+    history: tuple[Attempt, ...] = ()
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreHealth:
+    """What status, metrics and readiness show of a store. `reason` says why it is not writable; `damaged` counts records set aside."""
+
+    writable: bool
+    reason: str = ""
+    damaged: int = 0
+    bytes: int = 0
+    events: int = 0
+    oldest: float = 0.0
+
+
+class Cursor(ABC):
+    """A source's place in its world, kept in the ledger. One owner at a time: taking it again makes the older handle stale."""
+
+    @property
+    @abstractmethod
+    def value(self) -> bytes | None:
+        """The last durable value, `None` before the first."""
+
+    @abstractmethod
+    async def advance(self, value: bytes) -> None:
+        """Store a new value; durable on return. Call it only after `emit` returned. Raises `StoreError` if another owner took it,
+        `StoreUnavailable` if the store takes no writes."""
+
+
+class Ledger(ABC):
+    """What the engine knows and may not forget."""
+
+    # -- the engine's ownership
+
+    @abstractmethod
+    async def open_epoch(self) -> int:
+        """Raise the epoch, void all claims, and return it."""
+
+    # -- deciding
+
+    @abstractmethod
+    async def seen(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that were settled within the dedupe window."""
+
+    @abstractmethod
+    async def settle(self, epoch: int, position: int, decisions: Sequence[Decision]) -> None:
+        """Record decisions and move the log's position to `position` (unchanged if it is not beyond the present one). A firing whose
+        id exists already is left as it is. Raises `StaleEpoch`, `StoreUnavailable`."""
+
+    @abstractmethod
+    async def held(self) -> list[Held]:
+        """Every held event; read once at start."""
+
+    @abstractmethod
+    async def held_event(self, held: Held) -> Event:
+        """The event itself, with its transformed data. Raises `UnknownRecord` if its record was damaged."""
+
+    @abstractmethod
+    async def release(self, key: TriggerKey, dependency: str | None = None) -> int:
+        """Drop the held events of a trigger, or of one dependency of it; says how many."""
+
+    # -- acting
+
+    @abstractmethod
+    async def claim(self, limit: int, *, busy: Collection[TriggerKey] = (), wait: float = 0.0, lease: float = 60.0) -> list[Claim]:
+        """Up to `limit` firings that are due, oldest decision first within a trigger, fair over triggers, none of a trigger in `busy`.
+        If there are none, waits up to `wait` seconds for one. A claim runs out `lease` seconds from now."""
+
+    @abstractmethod
+    async def renew(self, claim: Claim, lease: float = 60.0) -> Claim:
+        """Put off a claim's deadline. Raises `StaleClaim`."""
+
+    @abstractmethod
+    async def begin(self, epoch: int, claim: Claim, target: Target) -> None:
+        """Record what is about to be made. Durable on return. Raises `StaleEpoch`, `StaleClaim`, `StoreUnavailable`."""
+
+    @abstractmethod
+    async def resolve(self, epoch: int, claim: Claim, outcome: Outcome, follow_ups: Sequence[Firing] = ()) -> None:
+        """Record an attempt's outcome and the firings that follow, and give the claim back. Raises as `begin` does."""
+
+    @abstractmethod
+    async def cancel(self, key: TriggerKey, reason: str) -> int:
+        """End every firing of a trigger that has not begun as `cancelled`; says how many."""
+
+    # -- sources and manifests
+
+    @abstractmethod
+    async def cursor(self, key: str) -> Cursor:
+        """Take the cursor of that key (`namespace/eventsource/event`)."""
+
+    @abstractmethod
+    async def keep(self, kind: str, namespace: str, name: str, body: bytes, origin: str) -> Kept:
+        """Keep an accepted manifest. An equal body keeps its revision; one that was forgotten comes back with a new `since` unless it
+        is within the grace."""
+
+    @abstractmethod
+    async def forget(self, kind: str, namespace: str, name: str) -> None:
+        """Mark a manifest as deleted; its revisions stay while verdicts name them."""
+
+    @abstractmethod
+    async def kept(self, kind: str | None = None, *, deleted: bool = False) -> list[Kept]:
+        """The manifests that stand (with `deleted` also those that are gone), by kind, namespace and name."""
+
+    @abstractmethod
+    async def revision(self, number: int) -> Kept:
+        """A manifest as it was at that revision. Raises `UnknownRecord`."""
+
+    # -- the journal's questions
+
+    @abstractmethod
+    async def event(self, event_id: str) -> EventRecord:
+        """One event with its data and verdicts; a prefix of the id that is unique will do. Raises `UnknownRecord`."""
+
+    @abstractmethod
+    async def events(
+        self,
+        *,
+        namespace: str | None = None,
+        source: str | None = None,
+        subject: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[EventRecord]:
+        """Newest first, without data, at positions below `before`."""
+
+    @abstractmethod
+    async def firing(self, firing_id: str) -> FiringRecord:
+        """One firing with its history. Raises `UnknownRecord`."""
+
+    @abstractmethod
+    async def firings(
+        self,
+        *,
+        namespace: str | None = None,
+        sensor: str | None = None,
+        trigger: str | None = None,
+        event_id: str | None = None,
+        states: Collection[FiringState] = (),
+        limit: int = 50,
+    ) -> list[FiringRecord]:
+        """Newest decision first, without history."""
+
+    @abstractmethod
+    async def health(self) -> StoreHealth:
+        """Whether it takes writes, and its counts."""
+
+    # -- once more
+
+    @abstractmethod
+    async def replay_event(self, event_id: str, triggers: Sequence[TriggerKey], actor: str) -> int:
+        """Ask for an event to be decided again; returns the request's number once it is durable. Raises `UnknownRecord`."""
+
+    @abstractmethod
+    async def replays(self, *, wait: float = 0.0) -> list[ReplayRequest]:
+        """Requests that are not settled yet, oldest first; waits up to `wait` seconds for one."""
+
+    @abstractmethod
+    async def replay_firing(self, firing_id: str, actor: str) -> Firing:
+        """A new firing with the same events and the next replay number, pending. Raises `UnknownRecord`."""
+
+    # -- upkeep
+
+    @abstractmethod
+    async def retain(self) -> int:
+        """Remove what is older than the retention, in small steps, never unfinished work; says how many events went."""

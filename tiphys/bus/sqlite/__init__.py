@@ -1,0 +1,1 @@
+"""The embedded driver: log and ledger in one SQLite file."""

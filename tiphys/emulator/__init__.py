@@ -1,0 +1,1 @@
+"""The embedded Kubernetes API: small, truthful, persistent, for one laptop and for CI; never a production server."""

@@ -1,0 +1,1 @@
+"""What manifests are made of: the YAML loader, the model base, field errors, references to secrets, back-off, TLS."""

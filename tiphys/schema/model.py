@@ -1,0 +1,135 @@
+"""What every manifest model is made of.
+
+Types are strict as Go's JSON decoder is: a number is no string, a string no boolean. `null` is the same as absent. Unknown
+fields do not stop a manifest here; `unknown_fields` finds them, and what to do about them is for the caller (DESIGN section 4).
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from tiphys.errors import FieldError, shorten
+
+__all__ = ["Model", "UnknownField", "field_errors", "problem", "unknown_fields"]
+
+
+class Model(BaseModel):
+    """Base of all manifest models: strict, frozen, camelCase in YAML, `null` as absent."""
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            return {key: value for key, value in data.items() if value is not None}
+        return data
+
+
+def problem(text: str, remedy: str = "") -> PydanticCustomError:
+    """What a validator raises: `text` says what is wrong, `remedy` what to do. Braces in them stand for themselves."""
+    return PydanticCustomError("problem", "{text}", {"text": text, "remedy": remedy})
+
+
+_REMEDIES: Final[Mapping[str, tuple[str, str]]] = {
+    "missing": ("is missing", "add it"),
+    "string_type": ("must be a string", "put it in quotes"),
+    "int_type": ("must be a whole number", "write it without quotes"),
+    "int_from_float": ("must be a whole number", "write it without a fraction"),
+    "float_type": ("must be a number", "write it without quotes"),
+    "bool_type": ("must be true or false", "write it without quotes"),
+    "list_type": ("must be a list", "put it on a line of its own after '- '"),
+    "tuple_type": ("must be a list", "put it on a line of its own after '- '"),
+    "dict_type": ("must be a map", "write 'key: value' lines below it"),
+    "model_type": ("must be a map", "write 'key: value' lines below it"),
+    "model_attributes_type": ("must be a map", "write 'key: value' lines below it"),
+}
+
+
+def join_path(prefix: str, location: tuple[str | int, ...]) -> str:
+    """`("triggers", 0, "template")` below `spec` as `spec.triggers[0].template`."""
+    path = prefix
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        else:
+            path += f".{part}" if path else part
+    return path
+
+
+def field_errors(error: ValidationError, prefix: str = "") -> list[FieldError]:
+    """pydantic's errors as ours: paths as in the manifest, below `prefix`."""
+    found = []
+    for item in error.errors(include_url=False):
+        kind, context = item["type"], item.get("ctx", {})
+        if kind == "problem":
+            text, remedy = str(context["text"]), str(context["remedy"])
+        elif kind in ("literal_error", "enum"):
+            text, remedy = f"must be one of {context['expected']}", "choose one of these"
+        else:
+            text, remedy = _REMEDIES.get(kind, (item["msg"], ""))
+        # pydantic names the branch of a union in the location (`int`, `function-before[…]`); no manifest has such a key
+        location = tuple(part for part in item["loc"] if isinstance(part, int) or not _is_branch(part))
+        shown = "" if kind == "missing" else shorten(item["input"])
+        found.append(FieldError(join_path(prefix, location), text, remedy, shown))
+    return found
+
+
+def _is_branch(part: str) -> bool:
+    return part in ("str", "int", "float", "bool", "[key]") or "[" in part
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownField:
+    """A field that no model knows: its path, and the known field nearest in spelling (empty if none is near)."""
+
+    path: str
+    nearest: str
+
+
+def unknown_fields(model: type[BaseModel], data: Any, prefix: str = "") -> list[UnknownField]:
+    """The fields of `data` that `model` does not have, depth first; none where a field holds free content (`Any`, maps of it)."""
+    return list(_unknown(model, data, prefix))
+
+
+def _unknown(model: type[BaseModel], data: Any, prefix: str) -> Iterator[UnknownField]:
+    if not isinstance(data, Mapping) or model.model_config.get("extra") == "allow":
+        return
+    known = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+    for key, value in data.items():
+        path = join_path(prefix, (str(key),))
+        if key in known:
+            yield from _unknown_in(known[key], value, path)
+        else:
+            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.7)
+            yield UnknownField(path, near[0] if near else "")
+
+
+def _unknown_in(annotation: Any, value: Any, path: str) -> Iterator[UnknownField]:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        yield from _unknown_in(arguments[0], value, path)
+    elif origin in (typing.Union, types.UnionType):
+        for choice in arguments:
+            if choice is not type(None):
+                yield from _unknown_in(choice, value, path)
+    elif origin in (list, tuple) and isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unknown_in(arguments[0], item, f"{path}[{index}]")
+    elif origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        if isinstance(value, Mapping):
+            for key, item in value.items():
+                yield from _unknown_in(arguments[1], item, f"{path}.{key}")
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield from _unknown(annotation, value, path)
