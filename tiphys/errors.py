@@ -4,7 +4,7 @@
     ├── SettingsError                exit code 2   a flag, variable or settings file
     ├── ManifestError                exit code 3   a manifest, with the fields at fault
     ├── LanguageError                              a text in a small language
-    │   ├── PathError  TemplateError  CronError  DurationError  ConditionError  PatternError
+    │   ├── PathError  TemplateError  CronError  DurationError  ConditionError  PatternError  WireError
     ├── StoreError                   exit code 4   the log or the ledger
     │   ├── StoreUnavailable                       full or read-only: refused now, may heal
     │   ├── StoreLocked                            another process has the data folder
@@ -53,6 +53,7 @@ __all__ = [
     "TriggerError",
     "UnknownRecord",
     "Unreachable",
+    "WireError",
 ]
 
 _SHOWN: Final = 120
@@ -144,6 +145,10 @@ class ConditionError(LanguageError):
 
 class PatternError(LanguageError):
     language = "regular expression"
+
+
+class WireError(LanguageError):
+    language = "message"
 
 
 class StoreError(TiphysError):
