@@ -1,1 +1,6 @@
 """What a dependency lets pass: programs compiled at load, with verdict trees."""
+
+from sensors.filters.finding import FilterError, Finding, Judgement
+from sensors.filters.program import FilterProgram, Judged
+
+__all__ = ["FilterError", "FilterProgram", "Finding", "Judged", "Judgement"]

@@ -1,0 +1,118 @@
+"""A sensor as the Matcher runs it: everything is compiled here, once, when the manifest loads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from sensors.conditions import Condition
+from sensors.conditions import compile as compile_condition
+from sensors.filters.data import DataClause
+from sensors.filters.finding import Finding, Judgement
+from sensors.filters.program import FilterProgram
+from sensors.manifest import Dependency, SensorSpec
+from tiphys.bus.event import Event
+from tiphys.bus.firing import TriggerKey
+from tiphys.errors import ConditionError, FieldError, ManifestError, shorten
+
+__all__ = ["DependencyProgram", "SensorProgram", "TriggerProgram"]
+
+
+@dataclass(frozen=True, slots=True)
+class DependencyProgram:
+    """A dependency. `index` is its place in the manifest; `digest` stands for its whole definition."""
+
+    index: int
+    name: str
+    source: str
+    event: str
+    filters: FilterProgram
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerProgram:
+    """A trigger's condition. `digests` has, for each dependency that it mentions, what a held event's digest must equal: it changes
+    with the dependency's definition and with the condition, so that neither survives the other's change."""
+
+    index: int
+    key: TriggerKey
+    condition: Condition
+    digests: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class SensorProgram:
+    """A compiled sensor. `revision` is that of its kept manifest, `since` the log position beyond which it listens."""
+
+    namespace: str
+    name: str
+    bus: str
+    revision: int
+    since: int
+    dependencies: tuple[DependencyProgram, ...]
+    triggers: tuple[TriggerProgram, ...]
+
+    @classmethod
+    def compile(cls, namespace: str, name: str, spec: SensorSpec[Any], *, revision: int = 0, since: int = 0) -> SensorProgram:
+        """Compile every filter and condition. Raises `ManifestError` with all faults, paths from `spec`."""
+        faults: list[FieldError] = []
+        dependencies = _dependencies(spec.dependencies, faults)
+        names = [dependency.name for dependency in spec.dependencies]
+        digests = {dependency.name: dependency.digest for dependency in dependencies}
+        triggers: list[TriggerProgram] = []
+        taken: set[str] = set()
+        for index, trigger in enumerate(spec.triggers):
+            template = trigger.template
+            if template.name in taken:
+                faults.append(
+                    FieldError(f"spec.triggers[{index}].template.name", "is used twice", "give it another name", shorten(template.name))
+                )
+            taken.add(template.name)
+            try:
+                condition = compile_condition(template.conditions, names)
+            except ConditionError as error:
+                path = f"spec.triggers[{index}].template.conditions"
+                faults.append(FieldError(path, error.problem, error.remedy, shorten(template.conditions)))
+                continue
+            held = {name: _digest(digests.get(name, ""), condition.text) for name in condition.names}
+            triggers.append(TriggerProgram(index, TriggerKey(namespace, name, template.name), condition, held))
+        if faults:
+            raise ManifestError(faults)
+        return cls(namespace, name, spec.event_bus_name, revision, since, tuple(dependencies), tuple(triggers))
+
+    def listening(self, event: Event) -> list[DependencyProgram]:
+        """The dependencies that an event of this source and name concerns."""
+        if (event.namespace, event.bus) != (self.namespace, self.bus):
+            return []
+        return [one for one in self.dependencies if (one.source, one.event) == (event.source, event.subject)]
+
+    def explain(self, event: Event) -> list[tuple[DependencyProgram, Finding]]:
+        """For each dependency that the event concerns, what its filters found."""
+        return [(dependency, dependency.filters.explain(event)) for dependency in self.listening(event)]
+
+    def passing(self, event: Event) -> list[str]:
+        """The names of the dependencies that let the event pass."""
+        return [one.name for one in self.listening(event) if one.filters.judge(event).judgement is Judgement.PASSED]
+
+
+def _dependencies(entries: Sequence[Dependency], faults: list[FieldError]) -> list[DependencyProgram]:
+    programs = []
+    for index, entry in enumerate(entries):
+        before = len(faults)
+        for number, data in enumerate(entry.filters.data if entry.filters else []):
+            faults += DataClause.faults(data, f"spec.dependencies[{index}].filters.data[{number}]")
+        if len(faults) == before:
+            digest = _digest(orjson.dumps(entry.model_dump(by_alias=True, mode="json"), option=orjson.OPT_SORT_KEYS).decode())
+            programs.append(
+                DependencyProgram(index, entry.name, entry.event_source_name, entry.event_name, FilterProgram(entry), digest)
+            )
+    return programs
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
