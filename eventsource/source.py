@@ -12,13 +12,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
-from tiphys.bus.event import Event
+from tiphys.bus.event import UNPARSED, Event
 from tiphys.bus.ledger import Cursor
 from tiphys.errors import FieldError
 from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
 
-__all__ = ["Address", "Context", "Emit", "Endpoint", "Health", "Listener", "Source", "register", "registered"]
+__all__ = [
+    "Address",
+    "Answer",
+    "Context",
+    "Emit",
+    "Endpoint",
+    "Health",
+    "Listener",
+    "Notice",
+    "Request",
+    "Route",
+    "Source",
+    "register",
+    "registered",
+]
 
 SpecT = TypeVar("SpecT", bound=Model)
 ClassT = TypeVar("ClassT", bound="type[Listener[Any]]")
@@ -37,6 +51,13 @@ class Address(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.eventsource}/{self.event}"
+
+
+class Notice(NamedTuple):
+    """Something about an accepted manifest that its owner should know; `path` as in `FieldError`, `text` for people."""
+
+    path: str
+    text: str
 
 
 class Health(Protocol):
@@ -63,9 +84,11 @@ class Context(Protocol):
         worldid: str | None = None,
         time: datetime | None = None,
         extensions: Mapping[str, str] = {},
+        payload: Any = UNPARSED,
     ) -> Event:
         """An event of this address and type. `key` is the world's key (`None`: a random one), `worldid` what a person would know it
-        by (default: the key), `time` the present unless given."""
+        by (default: the key, if there is one), `time` the present unless given. `payload` is what `data` decodes to, if it was
+        decoded already: it saves the second parse."""
 
     async def secret(self, ref: SecretRef) -> bytes:
         """A secret of this namespace with one trailing newline removed. Raises `SecretError`."""
@@ -90,6 +113,11 @@ class Listener(ABC, Generic[SpecT]):
         """Faults that types alone do not show, with paths relative to the entry. Pure; run when the manifest loads and by `lint`."""
         return []
 
+    @classmethod
+    def notices(cls, spec: SpecT) -> list[Notice]:
+        """What the owner of an accepted entry should know, with paths relative to the entry. Pure; shown in status and by `lint`."""
+        return []
+
 
 class Source(Listener[SpecT]):
     """A source that runs."""
@@ -101,7 +129,8 @@ class Source(Listener[SpecT]):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as an endpoint sees it: `body` is the raw bytes, within the limits; `headers` are (name, value) pairs in order."""
+    """A request as an endpoint sees it: `body` is the raw bytes, within the limits; `headers` are (name, value) pairs in order, the
+    names in canonical MIME form (`X-Github-Event`), without `Host` and what belongs to the transfer. `query` has no `?`."""
 
     method: str
     path: str
@@ -143,9 +172,9 @@ class Endpoint(Listener[SpecT]):
 class Route:
     """A row of the ingress table.
 
-    `port` 1 to 65535; `path` as in the manifest, with `{name}` variables; `max_body` in bytes; `auth_secret` asks for a bearer
-    token; `signature` names a scheme of `eventsource.ingress.signatures`, with its `secret`; `tls` are the references of the
-    certificate and its key.
+    `port` 1 to 65535; `path` as in the manifest, with `{name}` variables; `method` is the only one that is let through (`None`: any);
+    `max_body` in bytes; `auth_secret` asks for a bearer token; `signature` names a scheme of `eventsource.ingress.signatures`, with
+    its `secret`; `tls` are the references of the certificate and its key.
     """
 
     port: int
@@ -156,6 +185,12 @@ class Route:
     signature: str | None = None
     secret: SecretRef | None = None
     tls: tuple[SecretRef, SecretRef] | None = None
+    method: str | None = None
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether a sender must prove who it is. Where not, an event's key must not be the sender's choice alone (DESIGN section 3)."""
+        return self.auth_secret is not None or self.signature is not None
 
 
 _registry: dict[str, type[Listener[Any]]] = {}

@@ -34,6 +34,7 @@ __all__ = [
     "CronError",
     "DurationError",
     "FieldError",
+    "JsonError",
     "LanguageError",
     "ManifestError",
     "OutcomeUnknown",
@@ -145,6 +146,10 @@ class ConditionError(LanguageError):
 
 class PatternError(LanguageError):
     language = "regular expression"
+
+
+class JsonError(LanguageError):
+    language = "JSON"
 
 
 class WireError(LanguageError):

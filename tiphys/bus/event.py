@@ -13,7 +13,10 @@ from typing import Any, Final
 
 import orjson
 
-__all__ = ["DEFAULT_BUS", "NOT_JSON", "Event", "rfc3339"]
+from tiphys.errors import JsonError
+from tiphys.languages import gojson
+
+__all__ = ["DEFAULT_BUS", "NOT_JSON", "UNPARSED", "Event", "rfc3339"]
 
 DEFAULT_BUS: Final = "default"
 _NO_EXTENSIONS: Final[Mapping[str, str]] = {}
@@ -27,7 +30,8 @@ class _NotJson:
 
 
 NOT_JSON: Final = _NotJson()
-_UNPARSED: Final = object()
+UNPARSED: Final[Any] = object()
+"""Stands for a payload that nobody has decoded yet."""
 
 
 def rfc3339(instant: datetime) -> str:
@@ -54,15 +58,26 @@ class Event:
     datacontenttype: str = "application/json"
     bus: str = DEFAULT_BUS
     extensions: Mapping[str, str] = field(default_factory=lambda: _NO_EXTENSIONS, hash=False)
-    _payload: Any = field(default=_UNPARSED, init=False, repr=False, compare=False)
+    _payload: Any = field(default=UNPARSED, init=False, repr=False, compare=False)
 
     @property
     def payload(self) -> Any:
         """The data decoded as JSON, or `NOT_JSON`. Integers beyond 64 bits become floats; parsed once and kept. Do not modify."""
-        if self._payload is _UNPARSED:
+        if self._payload is UNPARSED:
             try:
                 parsed = NOT_JSON if self.data is None else orjson.loads(self.data)
             except orjson.JSONDecodeError:
-                parsed = NOT_JSON
+                parsed = _as_go_would(self.data or b"")
             object.__setattr__(self, "_payload", parsed)
         return self._payload
+
+    def remember(self, payload: Any) -> None:
+        """Keep what `data` decodes to, for a source that had to decode it anyway. It must be what `payload` would find."""
+        object.__setattr__(self, "_payload", payload)
+
+
+def _as_go_would(data: bytes) -> Any:
+    try:
+        return gojson.loads(data)
+    except JsonError:
+        return NOT_JSON

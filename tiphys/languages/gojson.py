@@ -1,0 +1,50 @@
+"""JSON as Go's encoding/json takes it, for the few texts that orjson refuses.
+
+argo-events embeds a body as it came if Go finds it well-formed. Three kinds of text are well-formed there and no JSON to orjson: a lone
+surrogate (`"\\ud800"`), bytes that are not UTF-8, and a number beyond a double (`1e400`). Here the first two read as U+FFFD, as in Go,
+and the third as infinity. It is the slow way: ask orjson first.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+from tiphys.errors import JsonError
+
+__all__ = ["loads"]
+
+
+def loads(data: bytes) -> Any:
+    """The decoded value. Integers beyond 64 bits become floats, as with orjson. Raises `JsonError` for text that Go refuses, and for
+    nesting beyond Python's recursion limit (about 1,000 levels)."""
+    text = data.decode("utf-8", "replace")
+    try:
+        value = json.loads(text, parse_int=_integer, parse_constant=_no_constant)
+        return _mended(value) if "\\u" in text else value
+    except json.JSONDecodeError as error:
+        raise JsonError(text, error.msg, offset=error.pos) from error
+    except RecursionError as error:
+        raise JsonError(text, "is nested too deeply") from error
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise JsonError(name, "is no JSON value", "JSON has no NaN and no infinity")
+
+
+def _integer(digits: str) -> int | float:
+    if len(digits) > 20:
+        return float(digits)
+    number = int(digits)
+    return number if -(2**63) <= number < 2**64 else float(number)
+
+
+def _mended(value: Any) -> Any:
+    """Lone surrogates replaced, in keys as well."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_mended(item) for item in value]
+    if isinstance(value, dict):
+        return {_mended(key): _mended(item) for key, item in value.items()}
+    return value
