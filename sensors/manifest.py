@@ -8,13 +8,13 @@ ignored would let everything through.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Generic, Literal, Protocol, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from tiphys.schema.model import Model, problem
 
-__all__ = ["ContextFilter", "DataFilter", "Dependency", "Envelope", "Filters", "OpaqueTrigger", "SensorSpec"]
+__all__ = ["ContextFilter", "DataFilter", "Dependency", "Filters", "OpaqueTrigger", "SensorSpec"]
 
 _LATER: Final = "argo-events knows it; Tiphys does not support it yet: filter with data or context for now"
 Operator = Literal["", "and", "or"]
@@ -90,22 +90,8 @@ class Dependency(Model):
     @classmethod
     def _not_yet(cls, value: Any) -> Any:
         if value:
-            raise problem("is not supported yet", "argo-events knows it; Tiphys does not transform events yet: use a parameter's dataTemplate")
+            raise problem("is not supported yet", "argo-events knows it, Tiphys will; for now use a parameter's dataTemplate")
         return value
-
-
-class _Template(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def conditions(self) -> str: ...
-
-
-class Envelope(Protocol):
-    """What the sensor's room reads of a trigger."""
-
-    @property
-    def template(self) -> _Template: ...
 
 
 class OpaqueTemplate(Model):

@@ -70,7 +70,9 @@ class SensorProgram:
             template = trigger.template
             if template.name in taken:
                 faults.append(
-                    FieldError(f"spec.triggers[{index}].template.name", "is used twice", "give it another name", shorten(template.name))
+                    FieldError(
+                        f"spec.triggers[{index}].template.name", "is used twice", "give it another name", shorten(template.name)
+                    )
                 )
             taken.add(template.name)
             try:

@@ -115,8 +115,8 @@ class _Parser:
     def parse(self) -> _Node:
         root = self._either()
         if self.at < len(self.tokens):
-            _, token, offset = self.tokens[self.at]
-            problem = "this closes no parenthesis" if token == ")" else f"unexpected {token!r}"
+            _, word, offset = self.tokens[self.at]
+            problem = "this closes no parenthesis" if word == ")" else f"unexpected {word!r}"
             raise self._error(problem, "join dependencies by && or ||", offset)
         return root
 
@@ -138,12 +138,12 @@ class _Parser:
     def _single(self) -> _Node:
         if self.at >= len(self.tokens):
             raise self._error("it ends where a dependency is expected", "name a dependency", len(self.text))
-        kind, token, offset = self.tokens[self.at]
-        if token == "(" and kind == "operator":
+        kind, word, offset = self.tokens[self.at]
+        if word == "(" and kind == "operator":
             return self._parenthesis(offset)
         if kind == "operator":
-            raise self._error(f"unexpected {token!r}", "name a dependency here", offset)
-        name = token[1:-1] if kind == "quoted" else token
+            raise self._error(f"unexpected {word!r}", "name a dependency here", offset)
+        name = word[1:-1] if kind == "quoted" else word
         if name not in self.bits:
             near = get_close_matches(name, self.bits, n=1)
             known = f"did you mean {near[0]!r}?" if near else f"the dependencies are {', '.join(self.bits)}"

@@ -14,7 +14,7 @@ from sensors.filters.finding import FilterError, Finding, Judgement
 from sensors.manifest import DataFilter
 from tiphys.bus.event import Event
 from tiphys.errors import FieldError, LanguageError, TemplateError, shorten
-from tiphys.languages import gjson, gotemplate, gonumber, regex
+from tiphys.languages import gjson, gonumber, gotemplate, regex
 
 __all__ = ["DataClause"]
 
@@ -85,7 +85,9 @@ class DataClause:
 
     def explain(self, event: Event) -> Finding:
         """The same judgement, with what was found."""
-        asked = f"{self.entry.path} ({self.entry.type}) {self.entry.comparator or '='} {' or '.join(map(shorten, self.entry.value))}"
+        asked = (
+            f"{self.entry.path} ({self.entry.type}) {self.entry.comparator or '='} {' or '.join(map(shorten, self.entry.value))}"
+        )
         if event.data is None:
             return Finding(asked, Judgement.PASSED, "no data", "an event without data passes", self.number)
         try:

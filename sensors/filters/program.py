@@ -92,7 +92,9 @@ class FilterProgram:
             children.append(self._context.explain(event))
         why = ""
         if not children:
-            why = "or over no filters is never true; remove filtersLogicalOperator" if self._or else "every event of this name passes"
+            why = (
+                "or over no filters is never true; remove filtersLogicalOperator" if self._or else "every event of this name passes"
+            )
         elif self._or and judged.judgement is Judgement.ERRORED:
             why = "a filter that cannot be evaluated drops the event under or as well"
         asked = "any of" if self._or else "all of"
@@ -103,4 +105,6 @@ class FilterProgram:
         asked = "data: any of" if self._data_or else "data: all of"
         if event.data is not None and event.payload is NOT_JSON:
             return Finding(asked, judged.judgement, why="the event's data is not JSON", clause=judged.clause)
-        return Finding(asked, judged.judgement, clause=judged.clause, children=tuple(clause.explain(event) for clause in self._data))
+        return Finding(
+            asked, judged.judgement, clause=judged.clause, children=tuple(clause.explain(event) for clause in self._data)
+        )

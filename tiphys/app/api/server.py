@@ -1,0 +1,196 @@
+"""The HTTP API on port 7777: metrics and health for all, everything else with a bearer token (DESIGN section 5).
+
+Every answer is JSON but for the metrics. An error is `{"error": text}` with the status that fits: 400 for a bad question, 401 without
+the token, 404 for what is not there, 503 while the store takes no writes.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from tiphys.app.explanation import describe_event, describe_firing, explain
+from tiphys.app.metrics import CONTENT_TYPE_LATEST, Metrics
+from tiphys.bus.firing import FiringState, TriggerKey
+from tiphys.bus.ledger import Ledger
+from tiphys.errors import SettingsError, StoreUnavailable, TiphysError, UnknownRecord
+
+__all__ = ["Facts", "serve_api"]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the API answers from. `readiness` is empty when the service is ready, else the reasons; `overview` is the state of all
+    manifests and sources."""
+
+    ledger: Ledger
+    metrics: Metrics
+    token: str
+    readiness: Callable[[], Awaitable[list[str]]]
+    overview: Callable[[], Awaitable[Mapping[str, Any]]]
+
+
+FACTS: Final = web.AppKey("facts", Facts)
+_OPEN: Final = frozenset(("/healthz", "/readyz", "/metrics"))
+_LARGEST_PAGE: Final = 1000
+_ACTOR: Final = "local token"
+
+
+@asynccontextmanager
+async def serve_api(facts: Facts, host: str, port: int) -> AsyncIterator[int]:
+    """Serve the API until the context ends; yields the port in use. Raises `SettingsError` if the port is taken."""
+    app = web.Application(middlewares=[_errors, _access], client_max_size=1 << 16)
+    app[FACTS] = facts
+    app.add_routes(
+        [
+            web.get("/healthz", _healthz),
+            web.get("/readyz", _readyz),
+            web.get("/metrics", _metrics),
+            web.get("/api/v1/overview", _overview),
+            web.get("/api/v1/events", _events),
+            web.get("/api/v1/events/{id}", _event),
+            web.get("/api/v1/events/{id}/explain", _explain),
+            web.post("/api/v1/events/{id}/replay", _replay_event),
+            web.get("/api/v1/firings", _firings),
+            web.get("/api/v1/firings/{id}", _firing),
+            web.post("/api/v1/firings/{id}/replay", _replay_firing),
+        ]
+    )
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise SettingsError("--api-port", f"{host}:{port} cannot be used: {error.strerror}", "choose another port") from error
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def _json(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=orjson.dumps(content), status=status, content_type="application/json", headers=headers)
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except UnknownRecord as error:
+        return _json({"error": str(error)}, 404)
+    except StoreUnavailable as error:
+        return _json({"error": str(error)}, 503, {"Retry-After": str(max(1, round(error.retry_after)))})
+    except TiphysError as error:
+        return _json({"error": str(error)}, 400)
+    except web.HTTPException as error:
+        return _json({"error": error.reason}, error.status)
+
+
+@web.middleware
+async def _access(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.path not in _OPEN:
+        given = request.headers.get("Authorization", "")
+        wanted = f"Bearer {request.app[FACTS].token}"
+        if not hmac.compare_digest(given.encode(), wanted.encode()):
+            problem = "send the header `Authorization: Bearer TOKEN`; the token is in the file api-token of the data folder"
+            return _json({"error": problem}, 401, {"WWW-Authenticate": "Bearer"})
+    return await handler(request)
+
+
+async def _healthz(_: web.Request) -> web.Response:
+    return _json({"status": "ok"})
+
+
+async def _readyz(request: web.Request) -> web.Response:
+    reasons = await request.app[FACTS].readiness()
+    return _json({"status": "not ready", "reasons": reasons}, 503) if reasons else _json({"status": "ready"})
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    facts = request.app[FACTS]
+    facts.metrics.store(await facts.ledger.health())
+    return web.Response(body=facts.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _overview(request: web.Request) -> web.Response:
+    return _json(await request.app[FACTS].overview())
+
+
+def _number(request: web.Request, name: str, default: int, most: int) -> int:
+    text = request.query.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal() or not 0 < int(text[:18]) <= most:
+        raise SettingsError(name, f"must be a number from 1 to {most} (found {text[:40]!r})")
+    return int(text)
+
+
+async def _events(request: web.Request) -> web.Response:
+    query = request.query
+    before = _number(request, "before", 0, 1 << 62)
+    records = await request.app[FACTS].ledger.events(
+        namespace=query.get("namespace") or None,
+        source=query.get("source") or None,
+        subject=query.get("event") or None,
+        before=before or None,
+        limit=_number(request, "limit", 50, _LARGEST_PAGE),
+    )
+    return _json({"items": [describe_event(record) for record in records]})
+
+
+async def _event(request: web.Request) -> web.Response:
+    return _json(describe_event(await request.app[FACTS].ledger.event(request.match_info["id"]), data=True))
+
+
+async def _explain(request: web.Request) -> web.Response:
+    return _json(await explain(request.app[FACTS].ledger, request.match_info["id"]))
+
+
+async def _replay_event(request: web.Request) -> web.Response:
+    ledger = request.app[FACTS].ledger
+    record = await ledger.event(request.match_info["id"])
+    triggers = [_trigger(text, record.event.namespace) for text in request.query.getall("trigger", [])]
+    number = await ledger.replay_event(record.event.id, triggers, _ACTOR)
+    return _json({"replay": number, "event": record.event.id}, 202)
+
+
+def _trigger(text: str, namespace: str) -> TriggerKey:
+    sensor, separator, trigger = text.partition("/")
+    if not separator or not sensor or not trigger:
+        raise SettingsError("trigger", f"must be SENSOR/TRIGGER (found {text[:80]!r})")
+    return TriggerKey(namespace, sensor, trigger)
+
+
+async def _firings(request: web.Request) -> web.Response:
+    query = request.query
+    try:
+        states = [FiringState(state) for state in query.getall("state", [])]
+    except ValueError as error:
+        raise SettingsError("state", f"must be one of {', '.join(FiringState)}") from error
+    records = await request.app[FACTS].ledger.firings(
+        namespace=query.get("namespace") or None,
+        sensor=query.get("sensor") or None,
+        trigger=query.get("trigger") or None,
+        event_id=query.get("event") or None,
+        states=states,
+        limit=_number(request, "limit", 50, _LARGEST_PAGE),
+    )
+    return _json({"items": [describe_firing(record) for record in records]})
+
+
+async def _firing(request: web.Request) -> web.Response:
+    return _json(describe_firing(await request.app[FACTS].ledger.firing(request.match_info["id"])))
+
+
+async def _replay_firing(request: web.Request) -> web.Response:
+    firing = await request.app[FACTS].ledger.replay_firing(request.match_info["id"], _ACTOR)
+    return _json({"firing": firing.id, "replay": firing.replay}, 202)

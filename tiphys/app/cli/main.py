@@ -1,0 +1,218 @@
+"""The commands and their flags."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["main"]
+
+app = typer.Typer(
+    name="tiphys",
+    help="Events from Git, schedules, object stores and webhooks become Workflows, and none of them is lost.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Format(StrEnum):
+    """How a list is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    YAML = "yaml"
+
+
+Data = Annotated[Path | None, typer.Option("--data", help="Data folder of the service (default .tiphys).", show_default=False)]
+Output = Annotated[Format, typer.Option("--output", "-o", help="table, json or yaml.")]
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Only this namespace.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many, newest first.")]
+Config = Annotated[Path | None, typer.Option("--config", help="File of settings (docs/settings.md).", show_default=False)]
+Manifests = Annotated[list[Path] | None, typer.Option("--manifests", help="File or folder of manifests; may be repeated.")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, show_default=False)]
+Api = Annotated[str, typer.Option("--api", envvar="TIPHYS_API", help="Address of the HTTP API; default: that of the data folder.")]
+
+
+@app.command()
+def serve(
+    data: Data = None,
+    local: Annotated[bool | None, typer.Option("--local", help="Run the embedded Kubernetes API; needs no cluster.")] = None,
+    manifests: Manifests = None,
+    kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig of the cluster.", show_default=False)] = None,
+    context: Annotated[str | None, typer.Option(help="Context within the kubeconfig.", show_default=False)] = None,
+    namespaces: Annotated[list[str] | None, typer.Option("--namespaces", help="Namespace to watch; may be repeated.")] = None,
+    namespace: Annotated[str | None, typer.Option(help="Namespace of manifests that name none.", show_default=False)] = None,
+    strict: Annotated[bool | None, typer.Option("--strict", help="Refuse fields that nobody knows.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address of the ingress.", show_default=False)] = None,
+    ingress_port: Port = None,
+    api_host: Annotated[str | None, typer.Option(help="Address of the HTTP API.", show_default=False)] = None,
+    api_port: Port = None,
+    kubernetes_port: Port = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.", show_default=False)] = None,
+    log_format: Annotated[str | None, typer.Option(help="json or console.", show_default=False)] = None,
+    config: Config = None,
+) -> None:
+    """Run the service."""
+    flags = {name: value for name, value in locals().items() if name != "config"}
+    from tiphys.app.run import run_service  # noqa: PLC0415
+    from tiphys.app.settings import load_settings  # noqa: PLC0415
+
+    run_service(load_settings(flags, config))
+
+
+@app.command()
+def demo(
+    data: Data = None,
+    minio: Annotated[str, typer.Option("--minio", help="URL of a MinIO with the bucket `input`: http://KEY:SECRET@HOST:PORT")] = "",
+    ingress_port: Port = None,
+    api_port: Port = None,
+    kubernetes_port: Port = None,
+) -> None:
+    """Run the service with the quickstart, no cluster and no broker, and push to a real Git repository."""
+    from tiphys.app.demo import run_demo  # noqa: PLC0415
+    from tiphys.app.settings import load_settings  # noqa: PLC0415
+
+    ports = {"ingress_port": ingress_port, "api_port": api_port, "kubernetes_port": kubernetes_port}
+    defaults = {"local": True, "host": "127.0.0.1", "log_format": "console", "log_level": "warning"}
+    run_demo(load_settings({"data": data, **ports, **defaults}), minio)
+
+
+@app.command()
+def lint(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders of manifests.")],
+    output: Output = Format.TABLE,
+    namespace: Annotated[str, typer.Option(help="Namespace of manifests that name none.")] = "argo",
+) -> None:
+    """Find errors and risks in manifests. Ends with 3 if there is an error."""
+    from tiphys.app.lint import lint_paths, print_findings  # noqa: PLC0415
+
+    findings = lint_paths(paths, namespace)
+    print_findings(findings, output.value)
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(3)
+
+
+@app.command()
+def events(
+    event_id: Annotated[str, typer.Argument(help="One event, by its id or the beginning of it.")] = "",
+    source: Annotated[str, typer.Option(help="Only of this EventSource.")] = "",
+    event: Annotated[str, typer.Option(help="Only of this event name.")] = "",
+    namespace: Namespace = "",
+    limit: Limit = 50,
+    output: Output = Format.TABLE,
+    data: Data = None,
+    api: Api = "",
+) -> None:
+    """List events, or show one."""
+    from tiphys.app.cli.journal import Journal, show  # noqa: PLC0415
+
+    journal = Journal(data, api)
+    if event_id:
+        show(journal.get(f"events/{event_id}"), output.value, "event")
+    else:
+        query = {"namespace": namespace, "source": source, "event": event, "limit": str(limit)}
+        show(journal.get("events", query)["items"], output.value, "events")
+
+
+@app.command()
+def firings(
+    firing_id: Annotated[str, typer.Argument(help="One firing, by its id.")] = "",
+    sensor: Annotated[str, typer.Option(help="Only of this Sensor.")] = "",
+    trigger: Annotated[str, typer.Option(help="Only of this trigger.")] = "",
+    state: Annotated[
+        list[str] | None, typer.Option(help="pending, started, succeeded, dead or cancelled; may be repeated.")
+    ] = None,
+    namespace: Namespace = "",
+    limit: Limit = 50,
+    output: Output = Format.TABLE,
+    data: Data = None,
+    api: Api = "",
+) -> None:
+    """List firings, or show one with its attempts."""
+    from tiphys.app.cli.journal import Journal, show  # noqa: PLC0415
+
+    journal = Journal(data, api)
+    if firing_id:
+        show(journal.get(f"firings/{firing_id}"), output.value, "firing")
+    else:
+        query = {"namespace": namespace, "sensor": sensor, "trigger": trigger, "limit": str(limit)}
+        show(journal.get("firings", query, state=state or [])["items"], output.value, "firings")
+
+
+@app.command()
+def dead(
+    namespace: Namespace = "",
+    limit: Limit = 50,
+    output: Output = Format.TABLE,
+    data: Data = None,
+    api: Api = "",
+) -> None:
+    """List dead letters: firings that were given up."""
+    from tiphys.app.cli.journal import Journal, show  # noqa: PLC0415
+
+    query = {"namespace": namespace, "limit": str(limit)}
+    show(Journal(data, api).get("firings", query, state=["dead"])["items"], output.value, "firings")
+
+
+@app.command()
+def explain(
+    event_id: Annotated[str, typer.Argument(help="An event, by its id or the beginning of it.")],
+    output: Output = Format.TABLE,
+    data: Data = None,
+    api: Api = "",
+) -> None:
+    """Why did it fire, and why did it not: every filter, its input and its verdict."""
+    from tiphys.app.cli.journal import Journal, show  # noqa: PLC0415
+
+    show(Journal(data, api).get(f"events/{event_id}/explain"), output.value, "explanation")
+
+
+@app.command()
+def replay(
+    record: Annotated[str, typer.Argument(help="An event to be decided again, or a firing to be carried out again.")],
+    trigger: Annotated[list[str] | None, typer.Option(help="Only this SENSOR/TRIGGER of an event; may be repeated.")] = None,
+    output: Output = Format.TABLE,
+    data: Data = None,
+    api: Api = "",
+) -> None:
+    """Once more: an event with the sensors of today, or a firing with the same events."""
+    from tiphys.app.cli.journal import Journal, show  # noqa: PLC0415
+
+    show(Journal(data, api).replay(record, trigger or []), output.value, "replay")
+
+
+@app.command()
+def kubeconfig(data: Data = None) -> None:
+    """Print a kubeconfig of the embedded Kubernetes API."""
+    from tiphys.app.local import read_kubeconfig  # noqa: PLC0415
+
+    sys.stdout.write(read_kubeconfig(data or Path(".tiphys")))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed  # noqa: PLC0415
+
+    typer.echo(f"tiphys {installed('tiphys')}")
+
+
+def main() -> None:
+    """Entry point. An error of ours is one message on standard error and its exit code; nothing else is caught."""
+    from tiphys.errors import TiphysError  # noqa: PLC0415
+
+    try:
+        app()
+    except TiphysError as error:
+        typer.echo(f"tiphys: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

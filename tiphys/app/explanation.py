@@ -1,0 +1,169 @@
+"""Why did it fire, and why did it not? The journal's rows turned back into the words of the manifests.
+
+Verdicts are numbers: a revision of a Sensor, indices of its trigger and its dependency, an outcome and a clause. Values are not stored,
+so the recorded revision is compiled again and run on the stored event; programs are pure, so what it finds is what was found.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from sensors.filters.finding import Finding
+from sensors.manifest import OpaqueTrigger, SensorSpec
+from sensors.program import SensorProgram
+from tiphys.bus.event import NOT_JSON
+from tiphys.bus.firing import Outcome
+from tiphys.bus.ledger import EventRecord, FiringRecord, Kept, Ledger, Verdict
+from tiphys.errors import UnknownRecord
+
+__all__ = ["describe_event", "describe_firing", "explain", "instant"]
+
+
+def instant(seconds: float) -> str:
+    """Unix seconds as RFC 3339 text with milliseconds; empty for 0."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if seconds else ""
+
+
+def describe_event(record: EventRecord, *, data: bool = False) -> dict[str, Any]:
+    """An event as the API shows it; with `data` its payload too (text where it is not JSON)."""
+    event = record.event
+    shown: dict[str, Any] = {
+        "id": event.id,
+        "position": record.position,
+        "time": event.time,
+        "stored": instant(record.stored),
+        "namespace": event.namespace,
+        "bus": event.bus,
+        "source": event.source,
+        "event": event.subject,
+        "type": event.type,
+        "worldid": event.extensions.get("worldid", ""),
+        "size": record.size,
+        "decided": record.settled,
+        "outcomes": _counts(record),
+    }
+    if data:
+        payload = event.payload
+        shown["data"] = payload if payload is not NOT_JSON else (event.data or b"").decode(errors="replace")
+    return shown
+
+
+def _counts(record: EventRecord) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for verdict in record.verdicts:
+        name = verdict.kind.name.lower()
+        counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+def describe_firing(record: FiringRecord) -> dict[str, Any]:
+    """A firing as the API shows it."""
+    firing = record.firing
+    return {
+        "id": firing.id,
+        "namespace": firing.key.namespace,
+        "sensor": firing.key.sensor,
+        "trigger": firing.key.trigger,
+        "state": record.state.value,
+        "events": {name: one.id for name, one in firing.events.items()},
+        "decided": instant(record.decided),
+        "ended": instant(record.ended),
+        "attempts": record.attempts,
+        "next": instant(record.not_before) if record.state.value in ("pending", "started") else "",
+        "target": str(record.target) if record.target else "",
+        "replay": firing.replay,
+        "parent": firing.parent,
+        "actor": record.actor,
+        "last": _describe_outcome(record.last),
+        "history": [
+            {
+                "attempt": attempt.number,
+                "started": instant(attempt.started),
+                "ended": instant(attempt.ended),
+                "outcome": _describe_outcome(attempt.outcome),
+            }
+            for attempt in record.history
+        ],
+    }
+
+
+def _describe_outcome(outcome: Outcome | None) -> dict[str, str] | None:
+    if outcome is None:
+        return None
+    return {
+        "kind": outcome.kind.value,
+        "reason": outcome.reason,
+        "message": outcome.message,
+        "result": str(outcome.result) if outcome.result else "",
+    }
+
+
+async def explain(ledger: Ledger, event_id: str) -> dict[str, Any]:
+    """Everything about one event: what it holds, each verdict with its tree, and what was done. Raises `UnknownRecord`."""
+    record = await ledger.event(event_id)
+    shown = describe_event(record, data=True)
+    shown["verdicts"] = [await _explain_verdict(ledger, record, one) for one in record.verdicts]
+    shown["firings"] = [describe_firing(one) for one in await ledger.firings(event_id=record.event.id, limit=200)]
+    shown["why"] = "" if record.verdicts else await _why_nobody(ledger, record)
+    return shown
+
+
+async def _explain_verdict(ledger: Ledger, record: EventRecord, verdict: Verdict) -> dict[str, Any]:
+    shown: dict[str, Any] = {"outcome": verdict.kind.name.lower(), "revision": verdict.revision, "clause": verdict.clause}
+    try:
+        kept = await ledger.revision(verdict.revision)
+    except UnknownRecord as error:
+        return shown | {"sensor": "", "trigger": "", "dependency": "", "why": str(error)}
+    program = _compile(kept)
+    dependency, trigger = program.dependencies[verdict.dependency], program.triggers[verdict.trigger]
+    return shown | {
+        "sensor": program.name,
+        "trigger": trigger.key.trigger,
+        "dependency": dependency.name,
+        "conditions": trigger.condition.text,
+        "filters": describe_finding(dependency.filters.explain(record.event)),
+    }
+
+
+def _compile(kept: Kept) -> SensorProgram:
+    spec = SensorSpec[OpaqueTrigger].model_validate(orjson.loads(kept.body)["spec"])
+    return SensorProgram.compile(kept.namespace, kept.name, spec, revision=kept.revision, since=kept.since)
+
+
+def describe_finding(finding: Finding) -> dict[str, Any]:
+    """A finding's tree as JSON."""
+    return {
+        "asked": finding.asked,
+        "judgement": finding.judgement.value,
+        "found": finding.found,
+        "why": finding.why,
+        "children": [describe_finding(child) for child in finding.children],
+    }
+
+
+async def _why_nobody(ledger: Ledger, record: EventRecord) -> str:
+    """No sensor has a verdict on it: say what comes nearest."""
+    event = record.event
+    if not record.settled:
+        return "it is not decided yet"
+    near = []
+    for kept in await ledger.kept("Sensor"):
+        program = _compile(kept)
+        for dependency in program.dependencies:
+            if dependency.source != event.source:
+                continue
+            where = f"sensor {kept.namespace}/{kept.name}, dependency {dependency.name}"
+            if kept.namespace != event.namespace:
+                near.append(f"{where}: listens in namespace {kept.namespace}, the event is in {event.namespace}")
+            elif program.bus != event.bus:
+                near.append(f"{where}: listens on event bus {program.bus}, the event is on {event.bus}")
+            elif dependency.event != event.subject:
+                near.append(f"{where}: listens to event {dependency.event!r}, this one is {event.subject!r}")
+            elif record.position <= program.since:
+                near.append(f"{where}: was accepted after this event; `tiphys replay {event.id}` decides it again")
+    if near:
+        return "no sensor was concerned; " + "; ".join(near)
+    return f"no sensor has a dependency with eventSourceName {event.source!r} and eventName {event.subject!r}"

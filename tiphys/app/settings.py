@@ -1,0 +1,116 @@
+"""Every setting of the service, from four places: a flag, a `TIPHYS_…` variable, the file that `--config` names, the default.
+
+The first that says something wins. `docs/settings.md` is made from this model.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tiphys.errors import SettingsError, shorten
+
+__all__ = ["Settings", "load_settings", "settings_page"]
+
+ENVIRONMENT = "TIPHYS_"
+
+
+class Settings(BaseModel):
+    """The settings of one service. Ports are TCP ports, times seconds, sizes bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Path = Field(
+        Path(".tiphys"), description="Folder of the log, the ledger and the embedded API: one block volume, never NFS."
+    )
+    local: bool = Field(False, description="Run the embedded Kubernetes API instead of using a cluster.")
+    manifests: tuple[Path, ...] = Field(
+        (), description="Files and folders of manifests, watched. Lists are separated by `:` in a variable."
+    )
+    kubeconfig: Path | None = Field(
+        None, description="Kubeconfig of the cluster; without one `KUBECONFIG`, then the pod's own account."
+    )
+    context: str = Field("", description="Context within the kubeconfig; empty means its current one.")
+    namespaces: tuple[str, ...] = Field((), description="Namespaces to watch; empty means all.")
+    namespace: str = Field("argo", description="Namespace of manifests from files that name none.")
+    strict: bool = Field(False, description="Refuse manifests with fields that nobody knows.")
+    host: str = Field("0.0.0.0", description="Address that the ingress listens on.")  # noqa: S104  webhooks come from outside
+    ingress_port: int = Field(12000, ge=0, le=65535, description="Shared port of the ingress; 0 takes a free one.")
+    api_host: str = Field("127.0.0.1", description="Address of the HTTP API, metrics and health.")
+    api_port: int = Field(7777, ge=0, le=65535, description="Port of the HTTP API, metrics and health; 0 takes a free one.")
+    kubernetes_port: int = Field(16443, ge=0, le=65535, description="Port of the embedded Kubernetes API; 0 takes a free one.")
+    retention_days: float = Field(7, gt=0, description="Age at which settled events and their verdicts go.")
+    retention_bytes: int = Field(2 << 30, gt=0, description="Size of stored events at which the oldest settled ones go.")
+    firing_days: float = Field(30, gt=0, description="Age at which finished firings and their outcomes go.")
+    unfinished_bytes: int = Field(1 << 30, gt=0, description="Unfinished work of one namespace at which its sources get 503.")
+    deletion_grace: float = Field(600, ge=0, description="Time that the work of a deleted sensor waits for its return.")
+    in_flight: int = Field(256, gt=0, description="Firings that are carried out at once.")
+    in_flight_per_trigger: int = Field(16, gt=0, description="Firings of one trigger that are carried out at once.")
+    drain: float = Field(10, ge=0, description="Time for requests and for running triggers at a stop, each.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or for people.")
+
+
+def load_settings(flags: Mapping[str, Any], config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Merge the four places. A flag that is `None` was not given. Raises `SettingsError` naming the setting and where it came from."""
+    variables = os.environ if environment is None else environment
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for name, value in _file(config).items():
+        values[name], origins[name] = value, f"{name} in {config}"
+    for name, field in Settings.model_fields.items():
+        variable = ENVIRONMENT + name.upper()
+        if variable in variables:
+            text = variables[variable]
+            many = "tuple" in str(field.annotation)
+            values[name] = [part for part in text.split(os.pathsep) if part] if many else text
+            origins[name] = variable
+    for name, value in flags.items():
+        if value not in (None, (), []):
+            values[name], origins[name] = value, f"--{name.replace('_', '-')}"
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0])
+        remedy = "`docs/settings.md` lists all settings" if first["type"] == "extra_forbidden" else ""
+        raise SettingsError(origins.get(name, name), f"{first['msg']} (found {shorten(first['input'])})", remedy) from error
+
+
+def _file(config: Path | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    try:
+        content = yaml.safe_load(config.read_text())
+    except OSError as error:
+        raise SettingsError("--config", f"{config} cannot be read: {error.strerror}", "name a YAML file of settings") from error
+    except yaml.YAMLError as error:
+        raise SettingsError("--config", f"{config} is not YAML: {error}", "write one `name: value` a line") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise SettingsError("--config", f"{config} is not a map of settings", "write one `name: value` a line")
+    return {str(name).replace("-", "_"): value for name, value in content.items()}
+
+
+def settings_page() -> str:
+    """`docs/settings.md`."""
+    lines = [
+        "# Settings",
+        "",
+        "A flag wins over a variable, a variable over the file that `--config` names, the file over the default.",
+        "",
+        "| flag | variable | in the file | default | what it does |",
+        "|---|---|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        shown = "" if default in ((), None, "") else str(default).lower() if isinstance(default, bool) else str(default)
+        cells = (f"`--{name.replace('_', '-')}`", f"`{ENVIRONMENT}{name.upper()}`", f"`{name}`", f"`{shown}`" if shown else "")
+        lines.append(f"| {' | '.join(cells)} | {field.description} |")
+    return "\n".join(lines) + "\n"
