@@ -230,8 +230,8 @@ def _refuse(name: str, reason: str) -> Callable[..., object]:
 
 
 @functools.cache
-def environment() -> gotpl.Environment:
-    """gotpl, with the functions and limits of this house; made once."""
+def environment(missing_key: gotpl.MissingKeyMode = "default") -> gotpl.Environment:
+    """gotpl, with the functions and limits of this house; made once for each way to treat a name that a map lacks."""
     functions: dict[str, Callable[..., object]] = {**_builtin_functions("go"), **sprig.text_func_map()}
     functions.pop("call")
     functions.update(gotemplate_regex.FUNCTIONS)
@@ -255,4 +255,4 @@ def environment() -> gotpl.Environment:
         allow_functions=guarded,
         default_budget=budget,
     )
-    return gotpl.Environment(functions=guarded, sandbox=policy)
+    return gotpl.Environment(functions=guarded, sandbox=policy, missing_key=missing_key)
