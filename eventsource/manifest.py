@@ -1,0 +1,196 @@
+"""The `EventSource`, composed from the registry: every key below `spec` that a source registered (reference 3.1, 8.3).
+
+Where argo-events ignores in silence, this says so: a field that nobody knows is reported with its path and the known field nearest in
+spelling, and one that looks as if it should protect (`wehookSecret`, `auth`) is refused, since ignoring it would leave a door open.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from eventsource.source import Listener, Notice, registered
+from tiphys.bus.event import DEFAULT_BUS
+from tiphys.errors import FieldError, ManifestError, shorten
+from tiphys.schema.model import Model, UnknownField, field_errors, unknown_fields
+
+__all__ = ["Entry", "EventSource", "Parsed", "parse"]
+
+# fmt: off
+ARGO_SOURCES: Final = frozenset((
+    "amqp", "azureEventsHub", "azureQueueStorage", "azureServiceBus", "bitbucket", "bitbucketserver", "calendar", "emitter",
+    "file", "generic", "gerrit", "github", "gitlab", "hdfs", "kafka", "minio", "mns", "mqtt", "nats", "nsq", "pubSub", "pulsar",
+    "redis", "redisStream", "resource", "sftp", "slack", "sns", "sqs", "storageGrid", "stripe", "webhook",
+))
+"""Every source of argo-events."""
+# fmt: on
+
+_NO_EFFECT: Final[Mapping[str, str]] = {
+    "template": "has no effect: no pod is made for an EventSource",
+    "replicas": "has no effect: no pod is made for an EventSource",
+    "service": "has no effect: every event is served at the ingress",
+    "type": "has no effect: argo-events dropped it as well",
+}
+_PROTECTING_WORDS: Final = frozenset({"auth", "authentication", "authorization", "secret", "secrets", "signature", "hmac"})
+_PROTECTING_FIELDS: Final = (
+    "authSecret",
+    "webhookSecret",
+    "signature",
+    "signingSecret",
+    "serverCertSecret",
+    "serverKeySecret",
+    "tls",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event: `key` is the source's (`webhook`), `event` its name, `spec` its settings."""
+
+    key: str
+    event: str
+    listener: type[Listener[Any]]
+    spec: Model
+
+
+@dataclass(frozen=True, slots=True)
+class EventSource:
+    """An accepted EventSource. `created` is the object's creationTimestamp as it stands there, empty if it has none."""
+
+    namespace: str
+    name: str
+    bus: str
+    entries: tuple[Entry, ...]
+    created: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """An EventSource with what status and `lint` shall say about it: fields that nobody knows, and notices."""
+
+    manifest: EventSource
+    unknown: tuple[UnknownField, ...]
+    notices: tuple[Notice, ...]
+
+
+def parse(manifest: Mapping[str, Any], namespace: str = "default") -> Parsed:
+    """Read an object of kind EventSource; `namespace` is for one that names none. Raises `ManifestError` with every fault."""
+    return _Reading(manifest, namespace).result()
+
+
+class _Reading:
+    def __init__(self, manifest: Mapping[str, Any], namespace: str) -> None:
+        self.errors: list[FieldError] = []
+        self.unknown: list[UnknownField] = []
+        self.notices: list[Notice] = []
+        metadata = self._map(manifest.get("metadata"), "metadata")
+        spec = self._map(manifest.get("spec"), "spec")
+        name = self._text(metadata, "name", "metadata.name", "")
+        if not name:
+            self.errors.append(FieldError("metadata.name", "is missing", "give the object a name"))
+        bus = self._text(spec, "eventBusName", "spec.eventBusName", DEFAULT_BUS)
+        entries = tuple(self._entries(spec))
+        self.manifest = EventSource(
+            self._text(metadata, "namespace", "metadata.namespace", namespace),
+            name,
+            bus,
+            entries,
+            self._text(metadata, "creationTimestamp", "metadata.creationTimestamp", ""),
+        )
+        if not entries and not self.errors:
+            self.notices.append(Notice("spec", f"has no event source; write one of {', '.join(sorted(registered()))}"))
+
+    def result(self) -> Parsed:
+        if self.errors:
+            raise ManifestError(self.errors)
+        return Parsed(self.manifest, tuple(self.unknown), tuple(self.notices))
+
+    def _map(self, value: Any, path: str) -> Mapping[str, Any]:
+        if value is None:
+            return {}
+        if isinstance(value, Mapping):
+            return value
+        self.errors.append(FieldError(path, "must be a map", "write 'key: value' lines below it", shorten(value)))
+        return {}
+
+    def _text(self, within: Mapping[str, Any], key: str, path: str, default: str) -> str:
+        value = within.get(key)
+        if value is None or value == "":
+            return default
+        if isinstance(value, str):
+            return value
+        self.errors.append(FieldError(path, "must be a string", "put it in quotes", shorten(value)))
+        return default
+
+    def _entries(self, spec: Mapping[str, Any]) -> Iterator[Entry]:
+        known = registered()
+        seen: dict[str, str] = {}
+        for key, value in spec.items():
+            path = f"spec.{key}"
+            if key in known:
+                yield from self._of_type(key, known[key], self._map(value, path), seen)
+            elif key in _NO_EFFECT:
+                if value:
+                    self.notices.append(Notice(path, _NO_EFFECT[key]))
+            elif key in ARGO_SOURCES:
+                remedy = f"take it out, or keep it in argo-events; supported are {', '.join(sorted(known))}"
+                self.errors.append(FieldError(path, "is an event source that is not supported yet", remedy))
+            elif key != "eventBusName":
+                near = difflib.get_close_matches(str(key), [*known, *ARGO_SOURCES, *_NO_EFFECT, "eventBusName"], n=1, cutoff=0.7)
+                self._unknown(UnknownField(path, near[0] if near else ""))
+
+    def _of_type(self, key: str, listener: type[Listener[Any]], events: Mapping[str, Any], seen: dict[str, str]) -> Iterator[Entry]:
+        for event, settings in events.items():
+            path = f"spec.{key}.{event}"
+            if not isinstance(settings, Mapping):
+                remedy = f"write the event's name and below it its settings: {key}: {{example: {{{event}: …}}}}"
+                problem = "should be a map: an event's name to its settings"
+                self.errors.append(FieldError(path, problem, remedy, shorten(settings)))
+                continue
+            if event in seen:
+                remedy = "choose another name: sensors find an event by the EventSource and this name alone"
+                self.errors.append(FieldError(path, f"is the name of an event below {seen[event]} as well", remedy))
+                continue
+            seen[event] = f"spec.{key}"
+            for field in unknown_fields(listener.spec, settings, path):
+                self._unknown(field)
+            try:
+                spec = listener.spec.model_validate(settings)
+            except ValidationError as error:
+                self.errors += field_errors(error, path)
+                continue
+            faults = listener.check(spec)
+            self.errors += [FieldError(_below(path, fault.path), fault.problem, fault.remedy, fault.shown) for fault in faults]
+            self.notices += [Notice(_below(path, notice.path), notice.text) for notice in listener.notices(spec)]
+            if not faults:
+                yield Entry(key, str(event), listener, spec)
+
+    def _unknown(self, field: UnknownField) -> None:
+        protects = _protects(field.path.rpartition(".")[2])
+        if protects:
+            hint = field.nearest or protects
+            self.errors.append(
+                FieldError(
+                    field.path, "is no field, and looks as if it should protect", f"did you mean {hint}? write that, or take it out"
+                )
+            )
+        else:
+            self.unknown.append(field)
+
+
+def _below(path: str, relative: str) -> str:
+    return f"{path}.{relative}" if relative else path
+
+
+def _protects(name: str) -> str:
+    """The protecting field that a name without meaning is near to, empty if none."""
+    near = difflib.get_close_matches(name, _PROTECTING_FIELDS, n=1, cutoff=0.75)
+    if near:
+        return near[0]
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+    return "authSecret" if words & _PROTECTING_WORDS else ""

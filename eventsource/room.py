@@ -1,0 +1,182 @@
+"""The room: everything that listens, kept running.
+
+`Room.apply` takes an accepted EventSource and brings what runs in line with it, entry by entry: what did not change is not touched. An
+endpoint becomes a route of the ingress. A source becomes one named task, restarted with back-off for ever; its failure is its own, is
+logged once, and so is its recovery.
+
+What a manifest change may cost: a request in flight ends at the endpoint that it began with; a source that changed is cancelled, and its
+cursor says where its successor goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, cast
+
+import structlog
+
+from eventsource.health import EntryHealth, Status
+from eventsource.ingress import Age, Binding, Ingress, Owner
+from eventsource.manifest import Entry, EventSource
+from eventsource.setting import Setting
+from eventsource.source import Address, Endpoint, Source
+from tiphys.bus.event import Event
+from tiphys.bus.ledger import Ledger
+from tiphys.bus.log import EventLog
+from tiphys.errors import SourceError
+from tiphys.schema.secret import Secrets
+
+__all__ = ["Restarts", "Room"]
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Restarts:
+    """When a source that failed is started again: after `first` seconds, then twice as long each time up to `most`, each spread by
+    `jitter` (a fraction). One that ran for `settled` seconds begins anew. `stop`: seconds that a cancelled source has to end."""
+
+    first: float = 1.0
+    most: float = 60.0
+    jitter: float = 0.2
+    settled: float = 60.0
+    stop: float = 10.0
+
+    def delay(self, failures: int) -> float:
+        """Seconds before the restart after this many failures in a row, from 1."""
+        wait = min(self.most, self.first * 2.0 ** min(failures - 1, 30))
+        return wait * (1.0 + self.jitter * (random.random() * 2.0 - 1.0))  # noqa: S311  spreads restarts; nobody guesses at it
+
+
+@dataclass(eq=False, slots=True)
+class _Running:
+    """An entry that runs: a binding of the ingress or a task."""
+
+    entry: Entry
+    bus: str
+    status: Status
+    binding: Binding | None = None
+    task: asyncio.Task[None] | None = None
+
+
+_NONE: Final[Mapping[str, _Running]] = {}
+
+
+class Room:
+    """Runs EventSources. A context manager: leaving it stops every source, each with its time limit. The ingress is the caller's to open
+    and close, and is closed before."""
+
+    def __init__(self, log: EventLog, ledger: Ledger, secrets: Secrets, ingress: Ingress, restarts: Restarts | None = None) -> None:
+        self._log = log
+        self._ledger = ledger
+        self._secrets = secrets
+        self._ingress = ingress
+        self._restarts = restarts or Restarts()
+        self._running: dict[Owner, dict[str, _Running]] = {}
+        self._arrivals: dict[Owner, int] = {}
+        self._arrived = 0
+        self._locks: dict[Owner, asyncio.Lock] = {}
+
+    async def __aenter__(self) -> Room:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        everything = [running for entries in self._running.values() for running in entries.values()]
+        self._running.clear()
+        await self._stop(everything)
+
+    async def apply(self, manifest: EventSource) -> None:
+        """Run this version of an EventSource in place of the one before. Returns when its routes stand and its sources are started."""
+        owner = Owner(manifest.namespace, manifest.name)
+        async with self._locks.setdefault(owner, asyncio.Lock()):
+            before = self._running.get(owner, _NONE)
+            after: dict[str, _Running] = {}
+            for entry in manifest.entries:
+                old = before.get(entry.event)
+                if old is not None and old.entry == entry and old.bus == manifest.bus:
+                    after[entry.event] = old
+                else:
+                    after[entry.event] = self._make(manifest, entry, owner)
+            gone = [old for event, old in before.items() if after.get(event) is not old]
+            self._running[owner] = after
+            await self._stop([old for old in gone if old.task is not None])
+            await self._ingress.mount(owner, [running.binding for running in after.values() if running.binding])
+            for running in after.values():
+                if running.binding is None and running.task is None:
+                    self._start(running, owner)
+
+    async def remove(self, namespace: str, name: str) -> None:
+        """Stop an EventSource; nothing happens if there is none."""
+        owner = Owner(namespace, name)
+        async with self._locks.setdefault(owner, asyncio.Lock()):
+            gone = list(self._running.pop(owner, _NONE).values())
+            self._arrivals.pop(owner, None)
+            await self._ingress.unmount(owner)
+            await self._stop(gone)
+
+    def health(self) -> list[EntryHealth]:
+        """How every entry is, by namespace, EventSource and event."""
+        found = [running.status.snapshot(running.entry.key) for entries in self._running.values() for running in entries.values()]
+        return sorted(found, key=lambda health: health.address)
+
+    # -- entries
+
+    def _make(self, manifest: EventSource, entry: Entry, owner: Owner) -> _Running:
+        address = Address(manifest.namespace, manifest.name, entry.event, manifest.bus)
+        running = _Running(entry, manifest.bus, Status(address))
+        if issubclass(entry.listener, Endpoint):
+            if owner not in self._arrivals:
+                self._arrived += 1
+                self._arrivals[owner] = self._arrived
+            endpoint = cast("Endpoint[Any]", self._listener(running))
+            age = Age(manifest.created, self._arrivals[owner])
+            running.binding = Binding(endpoint, endpoint.route, address, self._emit, running.status, age)
+        return running
+
+    def _listener(self, running: _Running) -> Any:
+        entry = running.entry
+        context = Setting(running.status.address, entry.listener.event_type, running.status, self._secrets)
+        return entry.listener(entry.spec, context)
+
+    async def _emit(self, event: Event) -> None:
+        await self._log.publish(event)
+
+    # -- sources
+
+    def _start(self, running: _Running, owner: Owner) -> None:
+        name = f"source-{owner}/{running.entry.event}"
+        running.task = asyncio.create_task(self._supervise(running), name=name)
+
+    async def _supervise(self, running: _Running) -> None:
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while True:
+            started = loop.time()
+            try:
+                cursor = await self._ledger.cursor(f"{running.status.address}")
+                source = cast("Source[Any]", self._listener(running))
+                await source.run(self._emit, cursor)
+                problem: Exception = SourceError("it ended by itself")
+            except asyncio.CancelledError:
+                if cast("asyncio.Task[None]", asyncio.current_task()).cancelling():
+                    raise
+                problem = SourceError("it was cancelled from within")
+            except Exception as error:  # noqa: BLE001  whatever a source raises is its own trouble, shown in its status
+                problem = error
+            failures = 1 if loop.time() - started >= self._restarts.settled else failures + 1
+            running.status.ill(f"{problem}" or type(problem).__name__, cause=problem)
+            await asyncio.sleep(self._restarts.delay(failures))
+
+    async def _stop(self, gone: list[_Running]) -> None:
+        tasks = {running.task for running in gone if running.task is not None}
+        for task in tasks:
+            task.cancel()
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=self._restarts.stop)
+        for task in late:
+            _log.error("a source does not end; it is left behind", action="source-stuck", task=task.get_name())
