@@ -1,5 +1,21 @@
 """The Kubernetes API, for more than one room."""
 
-from tiphys.clients.kube.api import Kube, KubeObject, Listing, Resource, WatchEvent
+from tiphys.clients.kube.api import Kube, KubeObject, Listing, OnWatchTrouble, Resource, WatchEvent
+from tiphys.clients.kube.connection import connect
+from tiphys.clients.kube.secrets import KubeSecrets
+from tiphys.clients.kube.settings import KubeSettings
+from tiphys.clients.kube.troubles import OnTrouble, Trouble
 
-__all__ = ["Kube", "KubeObject", "Listing", "Resource", "WatchEvent"]
+__all__ = [
+    "Kube",
+    "KubeObject",
+    "KubeSecrets",
+    "KubeSettings",
+    "Listing",
+    "OnTrouble",
+    "OnWatchTrouble",
+    "Resource",
+    "Trouble",
+    "WatchEvent",
+    "connect",
+]

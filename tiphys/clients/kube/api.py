@@ -7,13 +7,18 @@ the server knows can be created. `tiphys.clients.kube.connect` opens the real th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-__all__ = ["Kube", "KubeObject", "Listing", "Resource", "WatchEvent"]
+from tiphys.errors import ClientError
+
+__all__ = ["Kube", "KubeObject", "Listing", "OnWatchTrouble", "Resource", "WatchEvent"]
 
 KubeObject = dict[str, Any]
+
+OnWatchTrouble = Callable[[ClientError | None], None]
+"""Called with an error when a watch cannot list or follow, again when the error changes, and with `None` when it goes on."""
 
 
 class Resource(NamedTuple):
@@ -94,11 +99,20 @@ class Kube(ABC):
 
     @abstractmethod
     def watch(
-        self, api_version: str, kind: str, namespace: str | None = None, *, label_selector: str = ""
-    ) -> AsyncIterator[WatchEvent]:
+        self,
+        api_version: str,
+        kind: str,
+        namespace: str | None = None,
+        *,
+        label_selector: str = "",
+        field_selector: str = "",
+        on_trouble: OnWatchTrouble | None = None,
+    ) -> AsyncGenerator[WatchEvent, None]:
         """List, then watch, for ever: survives 410, cuts, silence and half-open connections. Starts with an `ADDED` for each object
-        and a `SYNCED`; after a re-list the differences come as events, then `SYNCED` again. An error before the first `SYNCED`
-        and after it is retried with back-off; `on_trouble` of the connection hears of it."""
+        and a `SYNCED`; after a re-list the differences come as events, then `SYNCED` again. A `DELETED` found by a re-list has the
+        object's apiVersion, kind, name, namespace, uid and last resourceVersion only. An error before the first `SYNCED`
+        and after it is retried with back-off; `on_trouble` and that of the connection hear of it. Close it (`contextlib.aclosing`)
+        when you stop before it is cancelled."""
 
     @abstractmethod
     async def version(self) -> Mapping[str, Any]:
