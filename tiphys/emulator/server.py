@@ -1,0 +1,250 @@
+"""The embedded Kubernetes API over HTTP.
+
+One handler takes every request: it checks the token, maps the path to a resource and the method to a verb. It speaks plain HTTP on the
+loopback address: TLS would need a certificate authority on each laptop and would protect nothing there. kubectl sends no bearer token
+over plain HTTP, but it sends the user and password of the server's URL; so the token is taken as a bearer token or as the password of
+any user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hmac
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from tiphys.emulator import discovery
+from tiphys.emulator.definitions import DEFINITIONS, Registry
+from tiphys.emulator.kinds import Kind
+from tiphys.emulator.patches import compile_patch
+from tiphys.emulator.reads import Reads, is_true
+from tiphys.emulator.selectors import compile_selectors
+from tiphys.emulator.statuses import ApiError, method_not_allowed, unknown_path
+from tiphys.emulator.store import DELETED, Change, Store, pages
+from tiphys.emulator.verbs import DeleteOptions, Target, Verbs, delete_options
+from tiphys.emulator.watches import Hub
+
+__all__ = ["HISTORY", "Emulator"]
+
+HISTORY: Final = 10_000
+_BODY: Final = 3 * 1024 * 1024
+_PUBLIC: Final = frozenset({"/healthz", "/livez", "/readyz", "/version"})  # as system:public-info-viewer may see
+
+
+class Emulator:
+    """The server's parts. `application` gives the aiohttp application; its clean-up closes the store.
+
+    `token` is what requests must carry; `history` is how many revisions stay readable behind the newest; `bookmarks` is the time between
+    two bookmarks of a watch, in seconds.
+    """
+
+    def __init__(self, folder: Path, token: str, *, history: int = HISTORY, bookmarks: float = 60.0) -> None:
+        self._folder, self._token, self._history = folder, token.encode(), history
+        self._registry = Registry()
+        self._hub = Hub(bookmarks=bookmarks)
+        self._store: Store
+        self._verbs: Verbs
+        self._reads: Reads
+
+    def application(self) -> web.Application:
+        """The application; the store is opened when it starts."""
+        application = web.Application(client_max_size=_BODY)
+        application.router.add_route("*", "/{path:.*}", self._handle)
+        application.cleanup_ctx.append(self._lifetime)
+        application.on_shutdown.append(self._end_watches)
+        return application
+
+    async def _lifetime(self, _application: web.Application) -> AsyncIterator[None]:
+        self._store = Store(self._folder, history=self._history, on_changes=self._changed)
+        self._verbs = Verbs(self._store, self._registry)
+        self._reads = Reads(self._store, self._hub)
+        await self._verbs.seed()
+        for page in pages(self._store, DEFINITIONS.storage, None, at=self._store.revision):
+            for _, _, value in page:
+                self._registry.define(orjson.loads(value))
+        yield
+        await asyncio.to_thread(self._store.close)
+
+    async def _end_watches(self, _application: web.Application) -> None:
+        self._hub.close()
+
+    def _changed(self, changes: Sequence[Change]) -> None:
+        for change in changes:
+            if change.key.storage == DEFINITIONS.storage:
+                crd = orjson.loads(change.value)
+                if change.type == DELETED:
+                    self._registry.undefine(crd)
+                else:
+                    self._registry.define(crd)
+        self._hub.publish(changes)
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        try:
+            self._authenticate(request)
+            return await self._answer(request)
+        except ApiError as error:
+            headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
+            return _json(error.status(), status=error.code, headers=headers)
+        except web.HTTPRequestEntityTooLarge:
+            text = f"Request entity too large: limit is {_BODY}"
+            return _json(ApiError("RequestEntityTooLarge", text).status(), status=413)
+
+    def _authenticate(self, request: web.Request) -> None:
+        """Raises `ApiError` 401 for a request without the token."""
+        if request.path in _PUBLIC:
+            return
+        if not hmac.compare_digest(_token_in(request.headers.get("Authorization", "")), self._token):
+            raise ApiError("Unauthorized", "Unauthorized")
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        match request.path.strip("/").split("/"):
+            case ["api", "v1", _, *_] | ["apis", _, _, _, *_]:
+                return await self._resource(request)
+            case ["healthz" | "livez" | "readyz", *_]:
+                return web.Response(text="ok")
+            case ["openapi", "v2"]:
+                return self._openapi_v2(request)
+            case parts:
+                if request.method not in {"GET", "HEAD"}:
+                    raise method_not_allowed()
+                return self._described(request, parts)
+
+    def _described(self, request: web.Request, parts: list[str]) -> web.Response:
+        accept = request.headers.get("Accept", "")
+        registry = self._registry
+        match parts:
+            case ["version"]:
+                return _json(discovery.VERSION)
+            case ["api" | "apis"] if discovery.wants_aggregated(accept):
+                names = [""] if parts == ["api"] else registry.groups()
+                kind = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+                return _json(discovery.aggregated(registry, names), headers={"Content-Type": kind})
+            case ["api"]:
+                return _json(discovery.api_versions(request.host))
+            case ["apis"]:
+                return _json(discovery.groups(registry))
+            case ["api", "v1"]:
+                return _json(discovery.resources(registry, "", "v1"))
+            case ["apis", group]:
+                return _json(discovery.group(registry, group))
+            case ["apis", group, version]:
+                return _json(discovery.resources(registry, group, version))
+            case ["openapi", "v3"]:
+                return _json(discovery.openapi_v3_paths(registry))
+            case ["openapi", "v3", "api", version]:
+                return _json(discovery.openapi_v3(registry, "", version))
+            case ["openapi", "v3", "apis", group, version]:
+                return _json(discovery.openapi_v3(registry, group, version))
+            case _:
+                raise unknown_path()
+
+    def _openapi_v2(self, request: web.Request) -> web.Response:
+        if "protobuf" in request.headers.get("Accept", ""):
+            kind = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+            return web.Response(body=discovery.OPENAPI_V2_PROTOBUF, headers={"Content-Type": kind})
+        return _json({"swagger": "2.0", "info": {"title": "Tiphys", "version": "v1"}, "paths": {}, "definitions": {}})
+
+    async def _resource(self, request: web.Request) -> web.StreamResponse:
+        target = self._target(request.path)
+        query = request.query
+        accept = request.headers.get("Accept", "")
+        method = request.method
+        if method in {"GET", "HEAD"}:
+            if target.name:
+                return _raw(self._reads.get(target, query, accept))
+            if is_true(query.get("watch")):
+                return await self._watch(request, target, query, accept)
+            return _raw(await self._reads.listing(target, query, accept))
+        body = await request.read()
+        dry_run = _dry_run(query)
+        if method == "DELETE" and not target.subresource:
+            options = delete_options(body, dry_run=dry_run)
+            if target.name:
+                return _raw(await self._verbs.delete(target, options))
+            return _raw(await self._verbs.delete_all(target, _selected(target.kind, options, query)))
+        if method == "PATCH" and target.name:
+            patch = compile_patch(target.kind, request.content_type, body)
+            return _raw(await self._verbs.patch(target, patch, dry_run=dry_run))
+        if request.content_type not in {"application/json", "application/octet-stream"}:
+            raise ApiError(
+                "UnsupportedMediaType",
+                "the body of the request was in an unknown format - accepted media types include: application/json",
+            )
+        if method == "POST" and not target.name:
+            return _raw(await self._verbs.create(target, body, dry_run=dry_run), status=201)
+        if method == "PUT" and target.name:
+            return _raw(await self._verbs.replace(target, body, dry_run=dry_run))
+        raise method_not_allowed()
+
+    def _target(self, path: str) -> Target:
+        """What a path names. Raises `ApiError` 404."""
+        parts = path.strip("/").split("/")
+        group, version, rest = ("", parts[1], parts[2:]) if parts[0] == "api" else (parts[1], parts[2], parts[3:])
+        namespace = ""
+        if rest[0] == "namespaces" and len(rest) > 2 and not (not group and len(rest) == 3 and rest[2] in {"status", "finalize"}):
+            namespace, rest = rest[1], rest[2:]
+        kind = self._registry.find(group, version, rest[0])
+        if (
+            kind is None
+            or len(rest) > 3
+            or (namespace and not kind.namespaced)
+            or (kind.namespaced and len(rest) > 1 and not namespace)
+        ):
+            raise unknown_path()
+        subresource = rest[2] if len(rest) == 3 else ""
+        if subresource and not (subresource == "status" and kind.status):
+            raise unknown_path()
+        return Target(kind, namespace, rest[1] if len(rest) > 1 else "", subresource)
+
+    async def _watch(self, request: web.Request, target: Target, query: Mapping[str, str], accept: str) -> web.StreamResponse:
+        watch = self._reads.watch(target, query, accept)
+        response = web.StreamResponse(headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"})
+        await response.prepare(request)
+        async for chunk in watch.chunks():
+            await response.write(chunk)
+        await response.write_eof()
+        return response
+
+
+def _token_in(header: str) -> bytes:
+    """The token in an Authorization header, bearer or basic; empty (which no token is) where there is none."""
+    scheme, _, given = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return given.strip().encode()
+    if scheme.lower() != "basic":
+        return b""
+    try:
+        return base64.b64decode(given, validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""
+
+
+def _selected(kind: Kind, options: DeleteOptions, query: Mapping[str, str]) -> DeleteOptions:
+    matches = compile_selectors(kind, query.get("labelSelector", ""), query.get("fieldSelector", ""))
+    return DeleteOptions(options.uid, options.resource_version, options.dry_run, matches)
+
+
+def _dry_run(query: Mapping[str, str]) -> bool:
+    asked = query.get("dryRun", "")
+    if asked not in {"", "All"}:
+        text = f'Invalid value: "{asked}": supported values: "All"'
+        raise ApiError(
+            "Invalid",
+            f"dryRun: {text}",
+            details={"causes": [{"reason": "FieldValueNotSupported", "message": text, "field": "dryRun"}]},
+        )
+    return bool(asked)
+
+
+def _json(body: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(body=orjson.dumps(body), status=status, headers={"Content-Type": "application/json", **(headers or {})})
+
+
+def _raw(body: bytes, *, status: int = 200) -> web.Response:
+    return web.Response(body=body, status=status, headers={"Content-Type": "application/json"})
