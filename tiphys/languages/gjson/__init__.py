@@ -1,0 +1,82 @@
+"""gjson paths, as tidwall/gjson 1.19 has them: dots, wildcards, indices, `#`, queries, pipes, modifiers, multipaths, literals, lines.
+
+A path is compiled once and looks at JSON text, never at a decoded copy of it, since what it finds keeps its text: `1.50`, `1e21`,
+`9007199254740993`, the spaces inside an object. Text that is no JSON gets gjson's answer too, which is rarely an error.
+
+    path = gjson.compile("body.commits.#(author.name==\"Ada\")#.id")
+    path.get(event.data).raw
+
+Two things differ, since a path is a tenant's and the process serves them all. A search that would go through more than 64 MiB or more
+than 200 levels raises `PathError`. A wildcard always gets its right answer, where gjson gives up on hostile ones; an index of more than
+18 digits finds nothing, where gjson's wraps around.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tiphys.errors import PathError
+from tiphys.languages.gjson.budget import MAX_NESTING, MAX_WORK, Budget
+from tiphys.languages.gjson.plain import Plain
+from tiphys.languages.gjson.result import NOTHING, Result, Text, Type, format_float
+from tiphys.languages.gjson.search import search
+from tiphys.languages.gjson.syntax import Route
+from tiphys.languages.gjson.validity import valid
+from tiphys.languages.gjson.values import elements, members
+
+__all__ = [
+    "MAX_NESTING",
+    "MAX_PATH",
+    "MAX_WORK",
+    "NOTHING",
+    "Path",
+    "Result",
+    "Text",
+    "Type",
+    "compile",
+    "elements",
+    "format_float",
+    "members",
+    "valid",
+]
+
+MAX_PATH: Final = 16_384
+"""Bytes of the longest path."""
+
+
+class Path:
+    """A compiled path. `text` is as it was written."""
+
+    __slots__ = ("_plain", "_route", "text")
+
+    def __init__(self, text: str) -> None:
+        encoded = text.encode("utf-8", "surrogatepass")
+        if len(encoded) > MAX_PATH:
+            raise PathError(text, f"is longer than {MAX_PATH:,} bytes", "make it shorter")
+        self.text = text
+        self._route = Route(encoded)
+        self._plain = Plain.of(encoded)
+
+    def get(self, data: bytes) -> Result:
+        """What is at this path in JSON text. Raises `PathError` if that takes too much work; see `MAX_WORK` and `MAX_NESTING`."""
+        return search(Text.of(data), self._route, Budget(self._route.text))
+
+    def get_from(self, payload: Any, data: bytes) -> Result:
+        """The same, quicker where it can be, for `payload` = the decoded `data` (anything else if it is no JSON, for instance `NOT_JSON`).
+
+        A path of plain keys and indices that leads to a string, a boolean, null or a whole number is followed in `payload`. Where that
+        could give another answer (a key that occurs twice, a fraction, an object, whose text counts) the text is searched.
+        """
+        if self._plain is not None:
+            found = self._plain.follow(payload, data)
+            if found is not None:
+                return found
+        return self.get(data)
+
+    def __repr__(self) -> str:
+        return f"Path({self.text!r})"
+
+
+def compile(text: str) -> Path:  # noqa: A001  callers write `gjson.compile`, as with `re.compile`
+    """Compile a path. Any text is a path in gjson; raises `PathError` only for one that is longer than `MAX_PATH`."""
+    return Path(text)
