@@ -7,7 +7,7 @@ ingress and turns a request into events. Both get a `Context`, by which they mak
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
@@ -129,20 +129,21 @@ class Source(Listener[SpecT]):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as an endpoint sees it: `body` is the raw bytes, within the limits; `headers` are (name, value) pairs in order, the
-    names in canonical MIME form (`X-Github-Event`), without `Host` and what belongs to the transfer. `query` has no `?`."""
+    """A request as an endpoint sees it: `body` is the raw bytes, within the limits; `query` has no `?`; `params` are the path's variables.
+    `headers` maps names in canonical MIME form (`X-Github-Event`) to all their values in order, without `Host` and what belongs to the
+    transfer."""
 
     method: str
     path: str
     query: str
-    headers: tuple[tuple[str, str], ...]
+    headers: Mapping[str, Sequence[str]]
     body: bytes
     params: Mapping[str, str] = field(default_factory=dict)
 
     def header(self, name: str) -> str:
-        """The first value of a header, whatever its case; empty if there is none."""
-        wanted = name.lower()
-        return next((value for key, value in self.headers if key.lower() == wanted), "")
+        """The first value of a header, empty if there is none. `name` is in canonical MIME form."""
+        values = self.headers.get(name)
+        return values[0] if values else ""
 
 
 @dataclass(frozen=True, slots=True)

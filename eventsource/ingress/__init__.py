@@ -1,6 +1,5 @@
 """HTTP in: one table of listeners and routes; limits before hashing before parsing."""
 
-from eventsource.ingress.headers import grouped
 from eventsource.ingress.limits import Limits
 from eventsource.ingress.observer import Observer, Unobserved
 from eventsource.ingress.routes import Age, Binding, Owner, compile_path, normal_path
@@ -19,6 +18,5 @@ __all__ = [
     "Owner",
     "Unobserved",
     "compile_path",
-    "grouped",
     "normal_path",
 ]

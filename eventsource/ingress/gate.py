@@ -8,21 +8,22 @@ compressed body is no JSON and gets the answer for that. Every request ends in o
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import time
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
 import structlog
 from aiohttp import web
 from aiohttp.client_exceptions import ClientPayloadError
 
-from eventsource.ingress.headers import pairs
+from eventsource.ingress.alarm import Alarm
+from eventsource.ingress.headers import grouped
 from eventsource.ingress.limits import CUT_OFF, TOO_LARGE, Budget, Flight, Limits, Refusal, openings, read_body
 from eventsource.ingress.observer import Observer
+from eventsource.ingress.reply import Reply
 from eventsource.ingress.routes import Binding, Table
-from eventsource.ingress.signatures import SCHEMES, Unverified, verify
+from eventsource.ingress.signatures import SCHEMES, Headers, Unverified, first, verify
 from eventsource.source import Answer, Request
 from tiphys.errors import SecretError, StoreUnavailable
 from tiphys.schema.secret import SecretRef
@@ -41,7 +42,7 @@ SECRET_UNREADABLE: Final = Answer(503, "a secret cannot be read at the moment", 
 WRONG_METHOD: Final = Answer(400, "http method does not match", "method")
 TOO_MANY_OPENINGS: Final = Answer(400, "the request body has too many arrays and objects", "too-many-openings")
 FAILED: Final = Answer(500, "internal error", "error")
-_STALLED: Final = "the log did not take the event in time"
+NOT_RECORDED: Final = "failed to record event"
 _BEARER: Final = "Bearer "
 
 
@@ -54,13 +55,14 @@ class Gate:
         self._observer = observer
         self._limits = limits
         self._budget = Budget(limits)
+        self._alarm = Alarm()
 
     @property
     def in_flight(self) -> int:
         """Requests that are being served."""
         return self._budget.requests
 
-    async def answer(self, port: int, request: web.BaseRequest) -> web.Response:
+    async def answer(self, port: int, request: web.BaseRequest) -> web.StreamResponse:
         """The response to a request that came in at a port of the table."""
         started = time.perf_counter()
         path, _, query = request.raw_path.partition("?")
@@ -76,41 +78,41 @@ class Gate:
             try:
                 flight = self._budget.enter()
                 try:
-                    body = await self._verified(binding, request, flight)
-                    parsed = Request(request.method, path, query, pairs(request.raw_headers), body, params)
-                    answer = await self._handled(binding, parsed)
+                    headers = grouped(request.raw_headers)
+                    body = await self._verified(binding, request, headers, flight)
+                    answer = await self._handled(binding, Request(request.method, path, query, headers, body, params))
                 finally:
                     size = flight.size
                     flight.end()
             except Refusal as refusal:
                 answer, close = refusal.answer, refusal.close
         self._observer.answered(address, answer.status, answer.reason, time.perf_counter() - started, size)
-        return response(answer, close=close)
+        return Reply(answer, close=close)
 
     def _without_route(self, path: str) -> Answer:
         if path == "/health":
             return HEALTHY
         return NOT_FOUND if self.ready else NOT_READY
 
-    async def _verified(self, binding: Binding, request: web.BaseRequest, flight: Flight) -> bytes:
+    async def _verified(self, binding: Binding, request: web.BaseRequest, headers: Headers, flight: Flight) -> bytes:
         """The body of a request that passed every check before parsing, its bytes counted in `flight`. Raises `Refusal`."""
-        route, headers = binding.route, request.headers
+        route = binding.route
         if route.auth_secret is not None:
-            await self._authorize(binding, route.auth_secret, headers.get("Authorization", ""))
+            await self._authorize(binding, route.auth_secret, first(headers, "Authorization"))
         if route.method is not None and request.method != route.method:
             raise Refusal(WRONG_METHOD)
-        length = request.content_length
-        if length is not None and length > route.max_body:
+        length = headers.get("Content-Length")
+        if length is not None and int(length[0]) > route.max_body:  # digits, or it would be no request
             raise Refusal(TOO_LARGE, close=True)
-        if "Expect" in headers and not request.content.is_eof():
-            await _tell_to_continue(request)
+        if "Expect" in headers:
+            _tell_to_continue(request, headers)
         try:
             body = await read_body(request.content, route.max_body, self._limits.body, flight)
         except (ClientPayloadError, web.RequestPayloadError, ConnectionError) as error:
             raise Refusal(CUT_OFF, close=True) from error
         if route.signature is not None:
             await self._check_signature(binding, route.signature, headers, body)
-        if openings(body) > route.max_openings:
+        if len(body) > route.max_openings and openings(body) > route.max_openings:
             raise Refusal(TOO_MANY_OPENINGS)
         return body
 
@@ -118,16 +120,15 @@ class Gate:
         if not header.startswith(_BEARER):
             raise Refusal(NO_TOKEN)
         secret = await self._secret(binding, ref, TOKEN_MISSING)
-        sent = header.removeprefix(_BEARER).encode("utf-8", "surrogateescape")
-        if not secret or not hmac.compare_digest(sent, secret):
+        if not secret or not hmac.compare_digest(header.removeprefix(_BEARER).encode(), secret):
             raise Refusal(WRONG_TOKEN)
 
-    async def _check_signature(self, binding: Binding, name: str, headers: Any, body: bytes) -> None:
+    async def _check_signature(self, binding: Binding, name: str, headers: Headers, body: bytes) -> None:
         scheme, ref = SCHEMES[name], binding.route.secret
         missing = Answer(scheme.status, "the signature cannot be checked: this endpoint has no secret", "secret-missing")
         secret = b"" if ref is None else await self._secret(binding, ref, missing)
         try:
-            verify(scheme, secret, lambda header: headers.get(header, ""), body, time.time())
+            verify(scheme, secret, headers, body, time.time())
         except Unverified as refusal:
             raise Refusal(Answer(scheme.status, refusal.problem, "signature")) from refusal
 
@@ -144,16 +145,16 @@ class Gate:
 
     async def _handled(self, binding: Binding, request: Request) -> Answer:
         try:
-            async with asyncio.timeout(self._limits.publish):
+            with self._alarm.within(self._limits.publish):
                 answer = await binding.endpoint.handle(request, binding.emit)
-        except StoreUnavailable as error:
-            binding.trouble("store", str(error))
-            return Answer(503, "failed to record event", "store", {"Retry-After": f"{max(1, round(error.retry_after))}"})
-        except TimeoutError:
-            binding.trouble("store", _STALLED)
-            return Answer(503, "failed to record event", "store", {"Retry-After": "5"})
         except Refusal:
             raise
+        except StoreUnavailable as error:
+            binding.trouble("store", str(error))
+            return Answer(503, NOT_RECORDED, "store", {"Retry-After": f"{max(1, round(error.retry_after))}"})
+        except TimeoutError:
+            binding.trouble("store", "the log did not take an event in time")
+            return Answer(503, NOT_RECORDED, "store", {"Retry-After": "5"})
         except Exception as error:  # noqa: BLE001  whatever an endpoint does, the sender gets an answer and the rest goes on
             if "error" not in binding.problems:
                 _log.exception("an endpoint failed", action="endpoint-failed", address=str(binding.address))
@@ -174,16 +175,8 @@ def problem_of(ref: SecretRef, secret: bytes) -> str | None:
     return None
 
 
-async def _tell_to_continue(request: web.BaseRequest) -> None:
-    """RFC 9110, 10.1.1: the sender waits for this before it sends the body. Only after the checks that need none."""
-    if request.headers["Expect"].lower() == "100-continue" and request.transport is not None:
+def _tell_to_continue(request: web.BaseRequest, headers: Headers) -> None:
+    """RFC 9110, 10.1.1: the sender waits for this before it sends the body. It comes only after the checks that need none."""
+    waits = headers["Expect"][0].lower() == "100-continue" and not request.content.is_eof()
+    if waits and request.transport is not None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-
-def response(answer: Answer, *, close: bool = False) -> web.Response:
-    """An answer on the wire: plain text, as argo-events answers."""
-    headers = {"Content-Type": "text/plain; charset=utf-8", "Server": "tiphys", **answer.headers}
-    made = web.Response(status=answer.status, body=answer.body.encode(), headers=headers)
-    if close:
-        made.force_close()
-    return made

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["MASK", "canonical", "grouped", "pairs"]
+import orjson
+
+__all__ = ["MASK", "canonical", "grouped", "masked"]
 
 MASK: Final = "*** Masked Auth Secret ***"
 """What stands in an event for the value of `Authorization`, as in argo-events."""
@@ -21,19 +23,20 @@ def canonical(name: bytes) -> str:
     return "-".join(part.capitalize() for part in name.decode("utf-8", "replace").split("-"))
 
 
-def pairs(raw: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
-    """Name and value of each header, in order; bytes that are not UTF-8 become U+FFFD."""
-    return tuple((known, value.decode("utf-8", "replace")) for name, value in raw if (known := canonical(name)) not in _LEFT_OUT)
-
-
-def grouped(headers: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Each name with all its values, `Authorization` masked: what stands in an event."""
+def grouped(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
+    """Each name with all its values in order; bytes that are not UTF-8 become U+FFFD."""
     found: dict[str, list[str]] = {}
-    for name, value in headers:
-        if name in found:
-            found[name].append(value)
-        else:
-            found[name] = [value]
-    if "Authorization" in found:
-        found["Authorization"] = [MASK]
+    for name, value in raw:
+        known = canonical(name)
+        if known in found:
+            found[known].append(value.decode("utf-8", "replace"))
+        elif known not in _LEFT_OUT:
+            found[known] = [value.decode("utf-8", "replace")]
     return found
+
+
+def masked(headers: Mapping[str, Sequence[str]]) -> tuple[bytes, Mapping[str, Sequence[str]]]:
+    """The headers as they stand in an event, `Authorization` masked: as JSON and as an object."""
+    if "Authorization" in headers:
+        headers = {**headers, "Authorization": [MASK]}
+    return orjson.dumps(headers), headers

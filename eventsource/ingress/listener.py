@@ -16,9 +16,9 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from eventsource.ingress.gate import response
 from eventsource.ingress.limits import Limits
 from eventsource.ingress.observer import Observer
+from eventsource.ingress.reply import Reply
 from eventsource.source import Answer
 
 __all__ = ["Listener", "load_certificate", "server_context"]
@@ -46,7 +46,7 @@ class _Connection(web.RequestHandler):
         self._observer.answered(None, status, "malformed" if status < 500 else "error", 0.0, 0)
         if request.writer.output_size > 0:
             raise ConnectionResetError("an answer was begun already")
-        return response(Answer(status, "malformed request" if status < 500 else "internal error", ""), close=True)
+        return Reply(Answer(status, "malformed request" if status < 500 else "internal error", ""), close=True)
 
 
 class _Server(web.Server):

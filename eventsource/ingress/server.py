@@ -11,11 +11,11 @@ import asyncio
 import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Final
 
 import structlog
-from aiohttp import web
 
 from eventsource.ingress.gate import Gate, problem_of
 from eventsource.ingress.limits import Limits
@@ -153,10 +153,7 @@ class Ingress:
             binding.trouble(f"port {port}", problem)
 
     async def _open(self, port: int, tls: ssl.SSLContext | None) -> None:
-        async def handle(request: web.BaseRequest) -> web.StreamResponse:
-            return await self._gate.answer(port, request)
-
-        listener = Listener(port, handle, self._observer, self.settings.limits, tls)
+        listener = Listener(port, partial(self._gate.answer, port), self._observer, self.settings.limits, tls)
         await listener.open(self.settings.host, self.settings.bind(port))
         self._listeners[port] = listener
         _log.info("listening", action="listener-opened", port=port, bound=listener.bound, tls=tls is not None)

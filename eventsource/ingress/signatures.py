@@ -10,14 +10,14 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-__all__ = ["SCHEMES", "Scheme", "Unverified", "verify"]
+__all__ = ["SCHEMES", "Headers", "Scheme", "Unverified", "first", "verify"]
 
-Headers = Callable[[str], str]
-"""The first value of a header, empty if there is none."""
+Headers = Mapping[str, Sequence[str]]
+"""Values by canonical name."""
 
 _REPLAY_WINDOW: Final = 300.0
 
@@ -62,15 +62,21 @@ SCHEMES: Final[Mapping[str, Scheme]] = {
 }
 
 
-def verify(scheme: Scheme, secret: bytes, header: Headers, body: bytes, now: float) -> None:
+def first(headers: Headers, name: str) -> str:
+    """The first value of a header, empty if there is none."""
+    values = headers.get(name)
+    return values[0] if values else ""
+
+
+def verify(scheme: Scheme, secret: bytes, headers: Headers, body: bytes, now: float) -> None:
     """Return if the request was signed with `secret`; `now` is Unix seconds. Raises `Unverified`."""
     if not secret:
         raise Unverified("the signature cannot be checked: this endpoint has no secret")
-    sent = next((value for name in scheme.headers if (value := header(name))), "")
+    sent = next((value for name in scheme.headers if (value := first(headers, name))), "")
     if not sent:
         raise Unverified("missing signature")
     if not scheme.algorithms:
-        if not hmac.compare_digest(sent.encode("utf-8", "surrogateescape"), secret):
+        if not hmac.compare_digest(sent.encode(), secret):
             raise Unverified("the token does not match")
         return
     prefix = next((prefix for prefix in scheme.algorithms if sent.startswith(prefix)), None)
@@ -81,7 +87,7 @@ def verify(scheme: Scheme, secret: bytes, header: Headers, body: bytes, now: flo
     if mac is None:
         expected = hmac.digest(secret, body, scheme.algorithms[prefix])
     else:
-        mac.update(_signed_time(scheme, header, now))
+        mac.update(_signed_time(scheme, headers, now))
         mac.update(body)
         expected = mac.digest()
     if not hmac.compare_digest(digest, expected):
@@ -95,8 +101,8 @@ def _decode(text: str, encoding: str) -> bytes:
         raise Unverified(f"the signature is no {encoding} text") from error
 
 
-def _signed_time(scheme: Scheme, header: Headers, now: float) -> bytes:
-    stamp = header(scheme.timestamp)
+def _signed_time(scheme: Scheme, headers: Headers, now: float) -> bytes:
+    stamp = first(headers, scheme.timestamp)
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) < 16):
         raise Unverified(f"missing {scheme.timestamp}")
     if abs(now - int(stamp)) > _REPLAY_WINDOW:

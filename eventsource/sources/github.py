@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 from pydantic import Field
 
-from eventsource.ingress import grouped
 from eventsource.ingress.forms import FormFault, parse_form
+from eventsource.ingress.headers import masked
 from eventsource.ingress.webhook_context import PUBLISHED, WebhookContext, decoded, metadata_member, payload_key, refused
 from eventsource.source import Answer, Context, Emit, Endpoint, Notice, Request, Route, register
 from tiphys.errors import FieldError, shorten
@@ -122,10 +122,10 @@ class Github(Endpoint[GithubSpec]):
         raw, body = await decoded(_content(request))
         if not isinstance(body, dict):
             raise refused("not-an-object", "the payload is no JSON object")
-        event, delivery = request.header(_EVENT), request.header(_DELIVERY)
+        event, delivery = request.header("X-Github-Event"), request.header("X-Github-Delivery")
         raw, body = _named(raw, body, {_EVENT: event, _DELIVERY: delivery})
-        headers = grouped(request.headers)
-        data = b'{"headers":%b,"body":%b%b}' % (orjson.dumps(headers), raw, self._metadata)
+        head, headers = masked(request.headers)
+        data = b'{"headers":%b,"body":%b%b}' % (head, raw, self._metadata)
         payload: dict[str, object] = {"headers": headers, "body": body}
         if self._metadata:
             payload["metadata"] = self.settings.metadata

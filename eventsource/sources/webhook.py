@@ -10,8 +10,8 @@ from typing import Literal
 
 import orjson
 
-from eventsource.ingress import grouped
 from eventsource.ingress.forms import FormFault, parse_form
+from eventsource.ingress.headers import canonical, masked
 from eventsource.ingress.webhook_context import PUBLISHED, WebhookContext, decoded, metadata_member, payload_key, refused
 from eventsource.source import Answer, Context, Emit, Endpoint, Notice, Request, Route, register
 from tiphys.errors import FieldError
@@ -53,6 +53,7 @@ class Webhook(Endpoint[WebhookSpec]):
     def __init__(self, spec: WebhookSpec, context: Context) -> None:
         super().__init__(spec, context)
         self._metadata = metadata_member(spec.metadata)
+        self._dedupe = canonical(spec.dedupe.header.encode()) if spec.dedupe else ""
         signature = spec.signature
         self._route = spec.route(
             method=spec.method,
@@ -87,12 +88,12 @@ class Webhook(Endpoint[WebhookSpec]):
     async def handle(self, request: Request, emit: Emit) -> Answer:
         """Publish the request: `header`, `body` and, if there is any, `metadata`."""
         raw, body = await self._body(request)
-        headers = grouped(request.headers)
-        data = b'{"header":%b,"body":%b%b}' % (orjson.dumps(headers), raw, self._metadata)
-        payload = {"header": headers, "body": body}
+        head, headers = masked(request.headers)
+        data = b'{"header":%b,"body":%b%b}' % (head, raw, self._metadata)
+        payload: dict[str, object] = {"header": headers, "body": body}
         if self._metadata:
             payload["metadata"] = self.settings.metadata
-        sent = request.header(self.settings.dedupe.header) if self.settings.dedupe else ""
+        sent = request.header(self._dedupe) if self._dedupe else ""
         key = payload_key(sent, request, authenticated=self._route.authenticated)
         await emit(self.context.event(data, key=key, worldid=sent or None, payload=payload))
         return PUBLISHED

@@ -36,7 +36,7 @@ UNPARSED: Final[Any] = object()
 
 def rfc3339(instant: datetime) -> str:
     """An aware instant as RFC 3339 text in UTC with microseconds (`2026-11-25T08:00:00.000000Z`), which sorts as time does."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 @dataclass(frozen=True, slots=True)

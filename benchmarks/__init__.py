@@ -1,0 +1,1 @@
+"""Measures, each as a ratio within one run."""
