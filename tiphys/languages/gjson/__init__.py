@@ -19,6 +19,7 @@ from tiphys.errors import PathError
 from tiphys.languages.gjson.budget import MAX_NESTING, MAX_WORK, Budget
 from tiphys.languages.gjson.plain import Plain
 from tiphys.languages.gjson.result import NOTHING, Result, Text, Type, format_float
+from tiphys.languages.gjson.result import parse as parse_text
 from tiphys.languages.gjson.search import search
 from tiphys.languages.gjson.syntax import Route
 from tiphys.languages.gjson.validity import valid
@@ -37,6 +38,7 @@ __all__ = [
     "elements",
     "format_float",
     "members",
+    "parse",
     "valid",
 ]
 
@@ -75,6 +77,11 @@ class Path:
 
     def __repr__(self) -> str:
         return f"Path({self.text!r})"
+
+
+def parse(data: bytes) -> Result:
+    """The first value in JSON text, without a path. An object or array takes everything to the end, as it stands."""
+    return parse_text(Text.of(data))
 
 
 def compile(text: str) -> Path:  # noqa: A001  callers write `gjson.compile`, as with `re.compile`

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from tiphys.languages.gjson.budget import MAX_NESTING, Budget
 from tiphys.languages.gjson.result import NOTHING, Result, Text, Type, parse
@@ -266,13 +266,13 @@ class _Collected:
         self.indexes: list[int] = []
 
 
-_COMPARISONS: Final[Mapping[bytes, Callable[[object, object], bool]]] = {
+_COMPARISONS: Final[Mapping[bytes, Callable[[Any, Any], bool]]] = {
     b"=": operator.eq,
     b"!=": operator.ne,
-    b"<": operator.lt,  # type: ignore[dict-item]  both sides have one type
-    b"<=": operator.le,  # type: ignore[dict-item]
-    b">": operator.gt,  # type: ignore[dict-item]
-    b">=": operator.ge,  # type: ignore[dict-item]
+    b"<": operator.lt,
+    b"<=": operator.le,
+    b">": operator.gt,
+    b">=": operator.ge,
 }
 _TRUE_HOLDS: Final[Mapping[bytes, Callable[[bytes], bool]]] = {
     b"=": lambda value: value == b"true",
