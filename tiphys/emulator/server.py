@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from tiphys.emulator import discovery
+from tiphys.emulator import discovery, protobuf
 from tiphys.emulator.definitions import DEFINITIONS, Registry
 from tiphys.emulator.kinds import Kind
 from tiphys.emulator.patches import compile_patch
@@ -171,7 +171,9 @@ class Emulator:
         if method == "PATCH" and target.name:
             patch = compile_patch(target.kind, request.content_type, body)
             return _raw(await self._verbs.patch(target, patch, dry_run=dry_run))
-        if request.content_type not in {"application/json", "application/octet-stream"}:
+        if request.content_type == protobuf.CONTENT_TYPE:
+            body = protobuf.to_json(target.kind, body)
+        elif request.content_type not in {"application/json", "application/octet-stream"}:
             raise ApiError(
                 "UnsupportedMediaType",
                 "the body of the request was in an unknown format - accepted media types include: application/json",
