@@ -51,7 +51,8 @@ async def connect(
         return from_pod(os.environ) if paths is None else from_kubeconfig(paths, context)
 
     identity = Identity(load, await asyncio.to_thread(load), chosen)
-    connection = Connection(open_session(chosen, f"tiphys/{version_of('tiphys')}"), identity, chosen, on_trouble)
+    agent = f"tiphys/{await asyncio.to_thread(version_of, 'tiphys')}"
+    connection = Connection(open_session(chosen, agent), identity, chosen, on_trouble)
     try:
         yield connection
     finally:

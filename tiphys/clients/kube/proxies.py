@@ -10,19 +10,26 @@ import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from tiphys.errors import SettingsError
+
 __all__ = ["proxy_for"]
 
 
 def proxy_for(server: str, configured: str, environ: Mapping[str, str]) -> str | None:
-    """The URL of the proxy for `server`, or `None` to go directly."""
-    if configured:
-        return configured
+    """The URL of the proxy for `server`, or `None` to go directly. Raises `SettingsError` for a kind that is not supported."""
+    proxy = configured or _from_environment(server, environ)
+    if proxy and not proxy.startswith(("http://", "https://")):
+        raise SettingsError("proxy", f"only http and https proxies are supported, not {proxy.partition(':')[0]}", "name another proxy")
+    return proxy or None
+
+
+def _from_environment(server: str, environ: Mapping[str, str]) -> str:
     url = urlsplit(server)
     host = (url.hostname or "").rstrip(".").lower()
     named = f"{url.scheme}_proxy"
     proxy = environ.get(named.upper()) or environ.get(named) or ""
     if not proxy or _is_exempt(host, url.port, environ.get("NO_PROXY") or environ.get("no_proxy") or ""):
-        return None
+        return ""
     return proxy if "://" in proxy else f"http://{proxy}"
 
 

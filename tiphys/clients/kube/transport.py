@@ -24,6 +24,7 @@ from typing import Any, Final, NamedTuple
 
 import aiohttp
 import orjson
+from multidict import CIMultiDict
 from yarl import URL
 
 from tiphys.clients.kube.access import Access, Identity
@@ -181,9 +182,10 @@ class Transport:
         self, request: Request, access: Access, limits: aiohttp.ClientTimeout, target: str
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """One exchange, whose failures, also those of reading the body inside, come out as ours."""
-        headers = {**dict(access.profile.impersonation), **access.headers, **request.headers}
-        if request.headers.get("Impersonate-User"):
-            headers = {name: value for name, value in headers.items() if name not in ("Impersonate-Group", "Impersonate-Uid")}
+        headers = CIMultiDict(access.headers)
+        if "Impersonate-User" not in request.headers:
+            headers.extend(access.profile.impersonation)
+        headers.extend(request.headers)
         if request.body is not None:
             headers.setdefault("Content-Type", _JSON)
         url = URL(access.profile.server + request.path, encoded=True)
