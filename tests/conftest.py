@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator
@@ -19,6 +20,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 def _utc() -> None:
     os.environ["TZ"] = "UTC"
     time.tzset()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_stray_loop() -> None:
+    # looptime asks the policy for the loop of a plain test too; the first such question would make one that nobody closes
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture(autouse=True)
