@@ -1,0 +1,282 @@
+"""Acting on firings: `claim`, `renew`, `begin`, `resolve` and `cancel` over `Claims` and the file.
+
+A firing whose own record is damaged is set aside. One whose events are damaged or gone ends as dead (`EventLost`), since no later
+attempt can do better. Neither keeps others waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tiphys.bus.event import Event
+from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target, TriggerKey
+from tiphys.bus.sqlite.acting import Begin, Resolve, cancel_some, end_firing
+from tiphys.bus.sqlite.claims import PAGE, Claimed, Claims, Waiting
+from tiphys.bus.sqlite.deciding import Numbered
+from tiphys.bus.sqlite.log import SqliteLog
+from tiphys.bus.sqlite.records import Damaged, firing_from_row, target_from_text, transformed
+from tiphys.bus.sqlite.store import Reader, Store
+from tiphys.bus.sqlite.transaction import Transaction, rows_text
+from tiphys.errors import StaleClaim
+
+__all__ = ["Acting"]
+
+_CANCEL_STEP: Final = 256
+_DEAD: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What a claim says of a firing beside its events."""
+
+    firing: Firing
+    decided: float
+    attempts: int = 0
+    first_attempt: float = 0.0
+    target: Target | None = None
+
+
+class Acting:
+    """The acting half of the ledger. Used on the event loop; `load` first."""
+
+    def __init__(self, store: Store, log: SqliteLog) -> None:
+        self._store = store
+        self._log = log
+        self._claims = Claims()
+        self._turn = asyncio.Lock()
+        self._wake = asyncio.Event()
+
+    async def load(self) -> None:
+        """Void all claims and find the triggers that have unfinished firings."""
+        self._claims.void(await self._store.read(_waiting_triggers))
+        self._wake.set()
+
+    def added(self, numbered: Iterable[Numbered], decided: float) -> None:
+        """New firings are durable."""
+        triggers = self._store.transaction.triggers
+        for number, firing in numbered:
+            self._claims.add(number, firing, triggers[firing.key], decided)
+            self._wake.set()
+
+    # -- claiming
+
+    async def claim(self, limit: int, busy: Collection[TriggerKey], wait: float, lease: float) -> list[Claim]:
+        """As `Ledger.claim`."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + wait
+        while True:
+            async with self._turn:
+                self._wake.clear()
+                claims = await self._claim_now(limit, busy, lease)
+            left = end - loop.time()
+            if claims or left <= 0:
+                return claims
+            alarm = self._claims.next_alarm() - self._store.clock()
+            pause = min(left, max(alarm, 0.001), max(self._claims.next_lease() - loop.time(), 0.001))
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _claim_now(self, limit: int, busy: Collection[TriggerKey], lease: float) -> list[Claim]:
+        loop, claims = asyncio.get_running_loop(), self._claims
+        given: list[Claimed] = []
+        try:
+            while True:
+                now = self._store.clock()
+                claims.expire(loop.time())
+                claims.wake(now)
+                given = []
+                while len(given) < limit:
+                    chosen, lacking = claims.pick(limit - len(given), busy, now)
+                    deadline = loop.time() + lease
+                    given += [claims.give(number, waiting, deadline, now) for number, waiting in chosen]
+                    if not lacking:
+                        break
+                    for waiting in lacking:
+                        await self._load_pages(waiting, now)
+                found = await self._with_rows(given, now)
+                if found or not given:
+                    return found
+        except BaseException:
+            for claimed in given:
+                if claims.claimed.get(claimed.number) is claimed:
+                    claims.end(claimed)
+                    claims.put_back(claimed.waiting, claimed.number, 0.0)
+            raise
+
+    async def _load_pages(self, waiting: Waiting, now: float) -> None:
+        waiting.reading = True
+        try:
+            if waiting.needs_ready():
+                additions, after = waiting.additions, waiting.loaded_to
+                numbers = await self._store.read(
+                    lambda reader: reader.all("ready_page", trigger=waiting.number, after=after, limit=PAGE)
+                )
+                self._claims.loaded_ready(waiting, [number for (number,) in numbers], additions)
+            if waiting.needs_delayed(now):
+                time, number = waiting.delayed_from
+                rows = await self._store.read(
+                    lambda reader: reader.all("delayed_page", trigger=waiting.number, time=time, number=number, limit=PAGE)
+                )
+                self._claims.loaded_delayed(waiting, rows)
+        finally:
+            waiting.reading = False
+
+    async def _with_rows(self, given: Sequence[Claimed], now: float) -> list[Claim]:
+        claims = self._claims
+        ready: dict[int, _Ready] = {}
+        missing: list[int] = []
+        for claimed in given:
+            if (fresh := claims.fresh.get(claimed.number)) is not None:
+                ready[claimed.number] = _Ready(*fresh)
+            else:
+                missing.append(claimed.number)
+        if missing:
+            ready |= await self._rows(missing, now)
+        positions = {event.position: None for one in ready.values() for event in one.firing.events.values()}
+        events = await self._log.events_at(list(positions))
+        found: list[Claim] = []
+        for claimed in given:
+            one = ready.get(claimed.number)
+            if one is None:
+                # finished, put off or set aside since its number was read
+                claims.end(claimed)
+            elif any(event.position not in events for event in one.firing.events.values()):
+                await self._lose(claimed, one.firing)
+            elif claims.claimed.get(claimed.number) is claimed:
+                found.append(_claim(claimed, one, events))
+        return found
+
+    async def _rows(self, numbers: list[int], now: float) -> dict[int, _Ready]:
+        def load(reader: Reader) -> tuple[dict[int, _Ready], list[tuple[int, str, str]]]:
+            ready: dict[int, _Ready] = {}
+            damaged: list[tuple[int, str, str]] = []
+            for row in reader.all("firings_by_number", numbers=rows_text(numbers)):
+                (
+                    number,
+                    firing_id,
+                    namespace,
+                    sensor,
+                    trigger,
+                    state,
+                    decided,
+                    not_before,
+                    attempts,
+                    first,
+                    _ended,
+                    crc,
+                    record,
+                    target,
+                    _,
+                ) = row
+                if state >= 2 or not_before > now:
+                    continue
+                try:
+                    firing = firing_from_row(firing_id, TriggerKey(namespace, sensor, trigger), crc, record)
+                    ready[number] = _Ready(firing, decided, attempts, first, target_from_text(target))
+                except Damaged as reason:
+                    damaged.append((number, str(firing_id), str(reason)))
+            return ready, damaged
+
+        ready, damaged = await self._store.read(load)
+        for number, firing_id, reason in damaged:
+            await self._store.set_aside("firing", number, firing_id, reason)
+        return ready
+
+    async def _lose(self, claimed: Claimed, firing: Firing) -> None:
+        outcome = Outcome(OutcomeKind.DEAD, "EventLost", "an event of this firing is damaged or gone; it cannot be carried out")
+        claimed.writes += 1
+        try:
+            await self._store.write(lambda tx: end_firing(tx, claimed.number, firing, _DEAD, outcome))
+        finally:
+            claimed.writes -= 1
+            self._claims.end(claimed)
+
+    # -- what follows a claim
+
+    def _valid(self, claim: Claim) -> Claimed:
+        claimed = self._claims.by_token.get(claim.token)
+        if claimed is None or not (claimed.writes or claimed.deadline > asyncio.get_running_loop().time()):
+            raise StaleClaim(claim.firing.id)
+        return claimed
+
+    async def renew(self, claim: Claim, lease: float) -> Claim:
+        """As `Ledger.renew`."""
+        claimed = self._valid(claim)
+        self._claims.renewed(claimed, asyncio.get_running_loop().time() + lease)
+        return replace(claim, deadline=claimed.deadline)
+
+    async def begin(self, epoch: int, claim: Claim, target: Target) -> None:
+        """As `Ledger.begin`."""
+        claimed = self._valid(claim)
+        claimed.writes += 1
+        try:
+            await self._store.submit(Begin(epoch, claimed.number, claim, target, claimed.started))
+        finally:
+            claimed.writes -= 1
+
+    async def resolve(self, epoch: int, claim: Claim, outcome: Outcome, follow_ups: Sequence[Firing]) -> None:
+        """As `Ledger.resolve`."""
+        claimed = self._valid(claim)
+
+        def committed(job: Resolve) -> None:
+            self._claims.end(claimed)
+            if outcome.kind in (OutcomeKind.RETRY, OutcomeKind.RELEASED):
+                self._claims.put_back(claimed.waiting, claimed.number, job.not_before)
+                self._wake.set()
+            self.added(job.result, job.decided)
+
+        claimed.writes += 1
+        try:
+            await self._store.submit(Resolve(epoch, claimed.number, claim, outcome, follow_ups, claimed.started, committed))
+        finally:
+            claimed.writes -= 1
+
+    async def cancel(self, key: TriggerKey, reason: str) -> int:
+        """As `Ledger.cancel`, in steps."""
+        trigger = self._store.transaction.triggers.get(key)
+        if trigger is None:
+            return 0
+        outcome = Outcome(OutcomeKind.CANCELLED, "Cancelled", reason)
+        cancelled = 0
+
+        def step(tx: Transaction) -> tuple[int, list[tuple[int, str, str]]]:
+            return cancel_some(tx, trigger, outcome, _CANCEL_STEP)
+
+        while True:
+            some, damaged = await self._store.write(step)
+            for number, firing_id, why in damaged:
+                await self._store.set_aside("firing", number, firing_id, why)
+            cancelled += some
+            if not some and not damaged:
+                break
+        if key in self._claims.waiting:
+            self._claims.in_file(key, trigger)
+        return cancelled
+
+
+def _claim(claimed: Claimed, one: _Ready, events: dict[int, Event]) -> Claim:
+    return Claim(
+        firing=one.firing,
+        token=claimed.token,
+        deadline=claimed.deadline,
+        attempt=one.attempts + 1,
+        events={name: transformed(events[seen.position], seen.transformed) for name, seen in one.firing.events.items()},
+        target=one.target,
+        first_attempt=one.first_attempt,
+        decided=one.decided,
+    )
+
+
+def _waiting_triggers(reader: Reader) -> list[tuple[TriggerKey, int]]:
+    keys: list[tuple[TriggerKey, int]] = []
+    after = 0
+    while (row := reader.one("waiting_triggers_after", after=after)) is not None:
+        after = row[0]
+        keys.append((TriggerKey(*reader.one("trigger", number=after)), after))
+    return keys

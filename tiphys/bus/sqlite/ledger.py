@@ -1,0 +1,210 @@
+"""The ledger's half of the store: each step handed to the part that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from tiphys.bus.event import Event
+from tiphys.bus.firing import Claim, Firing, FiringState, Outcome, Target, TriggerKey
+from tiphys.bus.ledger import Cursor, Decision, EventRecord, FiringRecord, Held, Kept, Ledger, ReplayRequest, StoreHealth
+from tiphys.bus.sqlite.claiming import Acting
+from tiphys.bus.sqlite.cursors import Cursors
+from tiphys.bus.sqlite.deciding import Settle, release_held
+from tiphys.bus.sqlite.journal import Journal
+from tiphys.bus.sqlite.log import SqliteLog
+from tiphys.bus.sqlite.manifests import Manifests
+from tiphys.bus.sqlite.records import held_crc, id_key, transformed
+from tiphys.bus.sqlite.replays import Replays
+from tiphys.bus.sqlite.retention import retain
+from tiphys.bus.sqlite.store import Store
+from tiphys.bus.sqlite.transaction import Transaction, rows_text
+from tiphys.errors import UnknownRecord
+
+__all__ = ["SqliteLedger"]
+
+
+class SqliteLedger(Ledger):
+    """The ledger in the data folder. `seen` costs nothing for events that this store's log has just stored: their ids were entered
+    with them, and it is known which were new."""
+
+    def __init__(self, store: Store, log: SqliteLog) -> None:
+        self._store = store
+        self._log = log
+        self._acting = Acting(store, log)
+        self._journal = Journal(store)
+        self._cursors = Cursors(store)
+        self._manifests = Manifests(store)
+        self._replays = Replays(store, log, self._journal, self._acting)
+
+    async def load(self) -> None:
+        """Find out which triggers have unfinished firings; called once, at opening."""
+        await self._acting.load()
+
+    async def open_epoch(self) -> int:
+        """As `Ledger.open_epoch`."""
+
+        def rise(tx: Transaction) -> int:
+            epoch: int = tx.value("raise_epoch")
+            tx.epoch = epoch
+            return epoch
+
+        epoch = await self._store.write(rise)
+        await self._acting.load()
+        return epoch
+
+    # -- deciding
+
+    async def seen(self, ids: Sequence[str]) -> set[str]:
+        """As `Ledger.seen`."""
+        seen: set[str] = set()
+        unknown: dict[str, str] = {}
+        for event_id in ids:
+            first = self._log.recent.first_time(event_id)
+            if first is None:
+                unknown[id_key(event_id).hex()] = event_id
+            elif first <= self._store.settled:
+                seen.add(event_id)
+        if unknown:
+            keys = rows_text(unknown)
+            for (key,) in await self._store.read(lambda reader: reader.all("known_ids", ids=keys)):
+                seen.add(unknown[key.hex()])
+        return seen
+
+    async def settle(self, epoch: int, position: int, decisions: Sequence[Decision]) -> None:
+        """As `Ledger.settle`."""
+        await self._store.submit(Settle(epoch, position, decisions, self._published_here, self._settled))
+
+    def _published_here(self, decision: Decision) -> bool:
+        event = self._log.recent.get(decision.position)
+        return event is not None and event.id == decision.event_id
+
+    def _settled(self, job: Settle) -> None:
+        if job.position > self._store.settled:
+            self._store.settled = job.position
+            self._log.recent.settled(job.position)
+        self._acting.added(job.result, job.decided)
+
+    async def held(self) -> list[Held]:
+        """As `Ledger.held`."""
+        found: list[Held] = []
+        for row, namespace, sensor, trigger, dependency, digest, event_id, position, crc, data in await self._store.read(
+            lambda reader: reader.all("held")
+        ):
+            held = Held(TriggerKey(namespace, sensor, trigger), dependency, digest, event_id, position, data)
+            if held_crc(held) == crc:
+                found.append(held)
+            else:
+                await self._store.set_aside("held", row, f"{event_id}@{position}", "its checksum disagrees")
+        return found
+
+    async def held_event(self, held: Held) -> Event:
+        """As `Ledger.held_event`."""
+        event = (await self._log.events_at([held.position])).get(held.position)
+        if event is None:
+            raise UnknownRecord("event", held.event_id)
+        return transformed(event, held.transformed)
+
+    async def release(self, key: TriggerKey, dependency: str | None = None) -> int:
+        """As `Ledger.release`."""
+        return await self._store.write(lambda tx: release_held(tx, tx.trigger(key), dependency))
+
+    # -- acting
+
+    async def claim(self, limit: int, *, busy: Collection[TriggerKey] = (), wait: float = 0.0, lease: float = 60.0) -> list[Claim]:
+        """As `Ledger.claim`."""
+        return await self._acting.claim(limit, busy, wait, lease)
+
+    async def renew(self, claim: Claim, lease: float = 60.0) -> Claim:
+        """As `Ledger.renew`."""
+        return await self._acting.renew(claim, lease)
+
+    async def begin(self, epoch: int, claim: Claim, target: Target) -> None:
+        """As `Ledger.begin`."""
+        await self._acting.begin(epoch, claim, target)
+
+    async def resolve(self, epoch: int, claim: Claim, outcome: Outcome, follow_ups: Sequence[Firing] = ()) -> None:
+        """As `Ledger.resolve`."""
+        await self._acting.resolve(epoch, claim, outcome, follow_ups)
+
+    async def cancel(self, key: TriggerKey, reason: str) -> int:
+        """As `Ledger.cancel`."""
+        return await self._acting.cancel(key, reason)
+
+    # -- sources and manifests
+
+    async def cursor(self, key: str) -> Cursor:
+        """As `Ledger.cursor`."""
+        return await self._cursors.take(key)
+
+    async def keep(self, kind: str, namespace: str, name: str, body: bytes, origin: str) -> Kept:
+        """As `Ledger.keep`."""
+        return await self._manifests.keep(kind, namespace, name, body, origin)
+
+    async def forget(self, kind: str, namespace: str, name: str) -> None:
+        """As `Ledger.forget`."""
+        await self._manifests.forget(kind, namespace, name)
+
+    async def kept(self, kind: str | None = None, *, deleted: bool = False) -> list[Kept]:
+        """As `Ledger.kept`."""
+        return await self._manifests.kept(kind, deleted=deleted)
+
+    async def revision(self, number: int) -> Kept:
+        """As `Ledger.revision`."""
+        return await self._manifests.revision(number)
+
+    # -- the journal's questions
+
+    async def event(self, event_id: str) -> EventRecord:
+        """As `Ledger.event`."""
+        return await self._journal.event(event_id)
+
+    async def events(
+        self,
+        *,
+        namespace: str | None = None,
+        source: str | None = None,
+        subject: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[EventRecord]:
+        """As `Ledger.events`."""
+        return await self._journal.events(namespace, source, subject, before, limit)
+
+    async def firing(self, firing_id: str) -> FiringRecord:
+        """As `Ledger.firing`."""
+        return await self._journal.firing(firing_id)
+
+    async def firings(
+        self,
+        *,
+        namespace: str | None = None,
+        sensor: str | None = None,
+        trigger: str | None = None,
+        event_id: str | None = None,
+        states: Collection[FiringState] = (),
+        limit: int = 50,
+    ) -> list[FiringRecord]:
+        """As `Ledger.firings`."""
+        return await self._journal.firings(namespace, sensor, trigger, event_id, states, limit)
+
+    async def health(self) -> StoreHealth:
+        """As `Ledger.health`."""
+        return await self._journal.health()
+
+    # -- once more, and upkeep
+
+    async def replay_event(self, event_id: str, triggers: Sequence[TriggerKey], actor: str) -> int:
+        """As `Ledger.replay_event`."""
+        return await self._replays.event(event_id, triggers, actor)
+
+    async def replays(self, *, wait: float = 0.0) -> list[ReplayRequest]:
+        """As `Ledger.replays`."""
+        return await self._replays.waiting(wait)
+
+    async def replay_firing(self, firing_id: str, actor: str) -> Firing:
+        """As `Ledger.replay_firing`."""
+        return await self._replays.firing(firing_id, actor)
+
+    async def retain(self) -> int:
+        """As `Ledger.retain`."""
+        return await retain(self._store)

@@ -1,0 +1,247 @@
+"""How records become rows and rows become records again, each with a checksum over all that it means.
+
+The checksum is CRC-32: it finds damage, not malice. Everything that makes up a record goes into it, also what stands in another
+table (an event's origin), so that a damaged row cannot lend its records to somebody else. `Damaged` is raised on any record that
+does not agree with its checksum or cannot be decoded; the caller sets it aside.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+from zlib import crc32
+
+import orjson
+
+from tiphys.bus.event import Event
+from tiphys.bus.firing import DependencyEvent, Firing, Outcome, OutcomeKind, Target, TriggerKey
+from tiphys.bus.ledger import Held, Verdict, VerdictKind
+
+__all__ = [
+    "Damaged",
+    "Origin",
+    "attributes_of",
+    "event_crc",
+    "event_from_row",
+    "firing_crc",
+    "firing_from_row",
+    "firing_text",
+    "held_crc",
+    "id_key",
+    "id_range",
+    "manifest_crc",
+    "outcome_from_text",
+    "outcome_text",
+    "pack_verdicts",
+    "target_from_text",
+    "target_text",
+    "transformed",
+    "unpack_verdicts",
+]
+
+_JSON: Final = "application/json"
+_HEX_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
+_HEX: Final = re.compile(r"[0-9a-f]{1,32}\Z")
+_VERDICT: Final = struct.Struct("<IHHBh")
+_NO_EXTENSIONS: Final[Mapping[str, str]] = {}
+
+
+class Damaged(Exception):  # noqa: N818  it names what the record is; never leaves the driver
+    """A record that disagrees with its checksum or cannot be decoded."""
+
+
+class Origin(NamedTuple):
+    """What many events have in common."""
+
+    namespace: str
+    source: str
+    subject: str
+    type: str
+    bus: str
+
+
+def id_key(event_id: str) -> bytes:
+    """An id as a key: 16 bytes for 32 hex digits, else its text and a zero, two where it would be 16 bytes long as well."""
+    if _HEX_ID.match(event_id):
+        return bytes.fromhex(event_id)
+    key = event_id.encode() + b"\0"
+    return key + b"\0" if len(key) == 16 else key
+
+
+def id_range(prefix: str) -> list[tuple[bytes, bytes]]:
+    """The ranges of keys in which ids with that prefix lie."""
+    text = prefix.encode()
+    ranges = [(text, text + b"\xff")]
+    if _HEX.match(prefix):
+        ranges.append((bytes.fromhex(prefix.ljust(32, "0")), bytes.fromhex(prefix.ljust(32, "f"))))
+    return ranges
+
+
+# -- events
+
+
+def attributes_of(event: Event) -> str | None:
+    """What an event has beside the columns, as JSON text; `None` for the usual."""
+    if event.datacontenttype == _JSON and not event.extensions:
+        return None
+    return orjson.dumps([event.datacontenttype, dict(event.extensions)]).decode()
+
+
+def event_crc(event_id: str, origin: Origin, time: str, attributes: str | None, data: bytes | None) -> int:
+    """The checksum of an event's record."""
+    head = "\0".join((event_id, *origin, time, attributes or "")).encode()
+    return crc32(head + b"\0\0") if data is None else crc32(data, crc32(head + b"\0\1"))
+
+
+def event_from_row(row: Sequence[Any], origins: Mapping[int, Origin], *, check: bool = True) -> Event:
+    """The event in a row `position, stored, id, origin, size, crc, time, attributes, data`. Listings come without data: unchecked."""
+    _position, _stored, event_id, number, _size, crc, time, attributes, data = row
+    origin = origins.get(number)
+    if origin is None:
+        raise Damaged("its origin is lost")
+    try:
+        if check and event_crc(event_id, origin, time, attributes, data) != crc:
+            raise Damaged("its checksum disagrees")
+        content_type, extensions = (_JSON, _NO_EXTENSIONS) if attributes is None else orjson.loads(attributes)
+        return Event(
+            id=event_id,
+            source=origin.source,
+            type=origin.type,
+            subject=origin.subject,
+            namespace=origin.namespace,
+            data=data,
+            time=time,
+            datacontenttype=content_type,
+            bus=origin.bus,
+            extensions=extensions,
+        )
+    except (TypeError, ValueError, AttributeError) as error:
+        raise Damaged(f"it cannot be decoded ({error})") from error
+
+
+def transformed(event: Event, data: bytes | None) -> Event:
+    """The event as a dependency with a transform saw it (reference 1.2: the content type becomes JSON)."""
+    return event if data is None else replace(event, data=data, datacontenttype=_JSON)
+
+
+# -- verdicts
+
+
+def pack_verdicts(verdicts: Sequence[Verdict]) -> bytes:
+    """Eleven bytes for each."""
+    return b"".join([_VERDICT.pack(*verdict) for verdict in verdicts])
+
+
+def unpack_verdicts(packed: bytes | None) -> tuple[Verdict, ...]:
+    """Verdicts of a row; what cannot be read of a damaged one is left out."""
+    if not packed:
+        return ()
+    whole = len(packed) - len(packed) % _VERDICT.size
+    known = VerdictKind._value2member_map_
+    return tuple(
+        Verdict(revision, trigger, dependency, VerdictKind(kind), clause)
+        for revision, trigger, dependency, kind, clause in _VERDICT.iter_unpack(packed[:whole])
+        if kind in known
+    )
+
+
+# -- firings
+
+
+def firing_text(firing: Firing) -> str:
+    """A firing without its id and trigger, as JSON text."""
+    events = {
+        name: [seen.id, seen.position, None if seen.transformed is None else base64.b64encode(seen.transformed).decode()]
+        for name, seen in firing.events.items()
+    }
+    return orjson.dumps([events, firing.completed_by, firing.replay, firing.dlq, firing.document, firing.parent]).decode()
+
+
+def firing_crc(firing_id: str, key: TriggerKey, record: str) -> int:
+    """The checksum of a firing's record."""
+    return crc32("\0".join((firing_id, *key, record)).encode())
+
+
+def firing_from_row(firing_id: str, key: TriggerKey, crc: int, record: str) -> Firing:
+    """The firing of a row. Raises `Damaged`."""
+    try:
+        if firing_crc(firing_id, key, record) != crc:
+            raise Damaged("its checksum disagrees")
+        events, completed_by, replay, dlq, document, parent = orjson.loads(record)
+        return Firing(
+            id=firing_id,
+            key=key,
+            events={
+                name: DependencyEvent(event_id, position, None if data is None else base64.b64decode(data))
+                for name, (event_id, position, data) in events.items()
+            },
+            completed_by=completed_by,
+            replay=replay,
+            dlq=dlq,
+            document=document,
+            parent=parent,
+        )
+    except (TypeError, ValueError, AttributeError) as error:
+        raise Damaged(f"it cannot be decoded ({error})") from error
+
+
+def _seal(body: bytes) -> str:
+    """What is written again and again has its checksum in its own text."""
+    return f"{crc32(body):08x}{body.decode()}"
+
+
+def _unseal(text: str) -> bytes:
+    body = text[8:].encode()
+    if f"{crc32(body):08x}" != text[:8]:
+        raise Damaged("its checksum disagrees")
+    return body
+
+
+def target_text(target: Target) -> str:
+    """A target as JSON text."""
+    return _seal(orjson.dumps([target.api_version, target.kind, target.namespace, target.name, target.digest]))
+
+
+def target_from_text(text: str | None) -> Target | None:
+    """The target of a row. Raises `Damaged`."""
+    if text is None:
+        return None
+    try:
+        return Target(*orjson.loads(_unseal(text)))
+    except (TypeError, ValueError) as error:
+        raise Damaged(f"its target cannot be decoded ({error})") from error
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """An outcome as JSON text."""
+    result = None if outcome.result is None else target_text(outcome.result)
+    return _seal(orjson.dumps([outcome.kind, outcome.reason, outcome.message, outcome.retry_at, result]))
+
+
+def outcome_from_text(text: str | None) -> Outcome | None:
+    """The outcome of a row. Raises `Damaged`."""
+    if text is None:
+        return None
+    try:
+        kind, reason, message, retry_at, result = orjson.loads(_unseal(text))
+        return Outcome(OutcomeKind(kind), reason, message, retry_at, target_from_text(result))
+    except (TypeError, ValueError) as error:
+        raise Damaged(f"its outcome cannot be decoded ({error})") from error
+
+
+# -- held events and manifests
+
+
+def held_crc(held: Held) -> int:
+    """The checksum of a held event's record."""
+    head = "\0".join((*held.key, held.dependency, held.digest, held.event_id, str(held.position))).encode()
+    return crc32(head + b"\0\0") if held.transformed is None else crc32(held.transformed, crc32(head + b"\0\1"))
+
+
+def manifest_crc(kind: str, namespace: str, name: str, body: bytes) -> int:
+    """The checksum of a manifest's revision."""
+    return crc32(body, crc32(f"{kind}\0{namespace}\0{name}".encode()))

@@ -1,0 +1,127 @@
+"""Once more: requests to decide an event again, and firings made anew. Each gets its number before anything else happens."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import orjson
+
+from tiphys.bus.firing import Firing, TriggerKey
+from tiphys.bus.identity import firing_id as derive
+from tiphys.bus.ledger import ReplayRequest
+from tiphys.bus.sqlite.claiming import Acting
+from tiphys.bus.sqlite.deciding import insert_firings
+from tiphys.bus.sqlite.journal import Journal
+from tiphys.bus.sqlite.log import SqliteLog
+from tiphys.bus.sqlite.store import Store
+from tiphys.bus.sqlite.transaction import Transaction
+from tiphys.errors import UnknownRecord
+
+__all__ = ["Replays"]
+
+_PAGE: Final = 64
+
+
+class Replays:
+    """The replays of the ledger."""
+
+    def __init__(self, store: Store, log: SqliteLog, journal: Journal, acting: Acting) -> None:
+        self._store = store
+        self._log = log
+        self._journal = journal
+        self._acting = acting
+        self._wake = asyncio.Event()
+
+    async def event(self, event_id: str, triggers: Sequence[TriggerKey], actor: str) -> int:
+        """As `Ledger.replay_event`. The event is kept until the request is settled."""
+        record = await self._journal.event(event_id)
+        wanted = orjson.dumps(list(triggers)).decode()
+
+        def ask(tx: Transaction) -> int:
+            if not tx.value("event_exists", position=record.position):
+                raise UnknownRecord("event", event_id)
+            number: int = tx.value("next_replay")
+            tx.run(
+                "insert_replay",
+                {
+                    "number": number,
+                    "position": record.position,
+                    "firing": "",
+                    "triggers": wanted,
+                    "actor": actor,
+                    "now": tx.now,
+                    "settled": 0,
+                },
+            )
+            tx.pin({record.position: (record.event.namespace, 1)})
+            return number
+
+        number = await self._store.write(ask)
+        self._wake.set()
+        return number
+
+    async def waiting(self, wait: float) -> list[ReplayRequest]:
+        """As `Ledger.replays`. A request whose event is damaged is closed."""
+        self._wake.clear()
+        rows = await self._store.read(lambda reader: reader.all("open_replays", limit=_PAGE))
+        if not rows and wait > 0:
+            try:
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+            except TimeoutError:
+                return []
+            rows = await self._store.read(lambda reader: reader.all("open_replays", limit=_PAGE))
+        events = await self._log.events_at([row[1] for row in rows])
+        requests: list[ReplayRequest] = []
+        for number, position, triggers, actor in rows:
+            if (event := events.get(position)) is None:
+                await self._close(number, position)
+                continue
+            keys = tuple(TriggerKey(*key) for key in orjson.loads(triggers))
+            requests.append(ReplayRequest(number, position, event, keys, actor))
+        return requests
+
+    async def _close(self, number: int, position: int) -> None:
+        def close(tx: Transaction) -> None:
+            if tx.all("settle_replay", number=number, now=tx.now):
+                tx.unpin({position: 1})
+
+        await self._store.write(close)
+
+    async def firing(self, firing_id: str, actor: str) -> Firing:
+        """As `Ledger.replay_firing`. Raises `UnknownRecord` as well if one of its events is gone."""
+        old = (await self._journal.firing(firing_id)).firing
+        there = await self._log.events_at([seen.position for seen in old.events.values()])
+        for seen in old.events.values():
+            if seen.position not in there:
+                raise UnknownRecord("event", seen.id)
+
+        def make(tx: Transaction) -> tuple[int, Firing, float]:
+            for seen in old.events.values():
+                if not tx.value("event_exists", position=seen.position):
+                    raise UnknownRecord("event", seen.id)
+            number: int = tx.value("next_replay")
+            ids = {name: seen.id for name, seen in old.events.items()}
+            new_id = derive(*old.key, ids, replay=number, dlq=old.dlq, document=old.document)
+            firing = replace(old, id=new_id, replay=number, parent=old.id)
+            tx.run(
+                "insert_replay",
+                {
+                    "number": number,
+                    "position": 0,
+                    "firing": new_id,
+                    "triggers": "[]",
+                    "actor": actor,
+                    "now": tx.now,
+                    "settled": tx.now,
+                },
+            )
+            ((row, _),) = insert_firings(tx, [firing])
+            return row, firing, tx.now
+
+        row, firing, decided = await self._store.write(make)
+        self._acting.added([(row, firing)], decided)
+        return firing

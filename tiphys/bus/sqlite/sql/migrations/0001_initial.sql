@@ -1,0 +1,200 @@
+-- Version 1, as it was. Files like this one are never changed.
+
+-- One row: what the engine's steps are checked against.
+CREATE TABLE state (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    epoch INTEGER NOT NULL,
+    settled INTEGER NOT NULL,        -- the position up to which all is settled
+    read_from INTEGER NOT NULL,      -- where the last reader began, and how many have begun there in a row
+    readers INTEGER NOT NULL,
+    replay INTEGER NOT NULL,         -- the last replay number
+    last_position INTEGER NOT NULL,  -- never give out a position up to this one again, whatever is left of its event
+    damaged INTEGER NOT NULL
+);
+INSERT INTO state VALUES (1, 0, 0, -1, 0, 0, 0, 0);
+
+-- What many events have in common.
+CREATE TABLE origins (
+    number INTEGER PRIMARY KEY,
+    namespace TEXT NOT NULL,
+    source TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    type TEXT NOT NULL,
+    bus TEXT NOT NULL,
+    UNIQUE (namespace, source, subject, type, bus)
+);
+
+-- `attributes` is NULL for the default content type without extensions. `data` comes last: listings do not read its pages.
+CREATE TABLE events (
+    position INTEGER PRIMARY KEY,
+    stored REAL NOT NULL,
+    id TEXT NOT NULL,
+    origin INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    crc INTEGER NOT NULL,
+    time TEXT NOT NULL,
+    attributes TEXT,
+    data BLOB
+);
+CREATE INDEX events_by_origin ON events (origin, position);
+
+-- Where an id was seen first: the dedupe window and the way from an id to its event. 16 bytes for the usual 32 hex digits.
+CREATE TABLE ids (
+    id BLOB PRIMARY KEY,
+    position INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX ids_by_position ON ids (position);
+
+CREATE TABLE verdicts (
+    position INTEGER PRIMARY KEY,
+    packed BLOB NOT NULL
+);
+
+CREATE TABLE triggers (
+    number INTEGER PRIMARY KEY,
+    namespace TEXT NOT NULL,
+    sensor TEXT NOT NULL,
+    "trigger" TEXT NOT NULL,
+    UNIQUE (namespace, sensor, "trigger")
+);
+
+CREATE TABLE held (
+    "trigger" INTEGER NOT NULL,
+    dependency TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    crc INTEGER NOT NULL,
+    transformed BLOB,
+    PRIMARY KEY ("trigger", dependency)
+);
+
+-- state: 0 pending, 1 started, 2 succeeded, 3 dead, 4 cancelled
+CREATE TABLE firings (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    "trigger" INTEGER NOT NULL,
+    state INTEGER NOT NULL,
+    decided REAL NOT NULL,
+    not_before REAL NOT NULL,
+    attempts INTEGER NOT NULL,
+    first_attempt REAL NOT NULL,
+    ended REAL NOT NULL,
+    crc INTEGER NOT NULL,
+    record TEXT NOT NULL,
+    target TEXT,
+    last TEXT
+);
+CREATE INDEX firings_due ON firings ("trigger", not_before, number) WHERE state < 2;
+CREATE INDEX firings_by_trigger ON firings ("trigger", number);
+CREATE INDEX firings_by_state ON firings (state, number) WHERE state <> 2;
+
+CREATE TABLE firing_events (
+    position INTEGER NOT NULL,
+    firing INTEGER NOT NULL,
+    PRIMARY KEY (position, firing)
+) WITHOUT ROWID;
+
+CREATE TABLE attempts (
+    firing INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    started REAL NOT NULL,
+    ended REAL NOT NULL,
+    outcome TEXT NOT NULL,
+    PRIMARY KEY (firing, number)
+) WITHOUT ROWID;
+
+-- Events that unfinished work needs, and how often: retention leaves them alone.
+CREATE TABLE pins (
+    position INTEGER PRIMARY KEY,
+    namespace TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    count INTEGER NOT NULL
+);
+
+-- Bytes per namespace: of stored events, of those not settled yet, of those that are pinned.
+CREATE TABLE usage (
+    namespace TEXT PRIMARY KEY,
+    events INTEGER NOT NULL,
+    stored INTEGER NOT NULL,
+    unsettled INTEGER NOT NULL,
+    pinned INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TRIGGER pin_counted AFTER INSERT ON pins BEGIN
+    INSERT INTO usage VALUES (new.namespace, 0, 0, 0, new.size)
+    ON CONFLICT (namespace) DO UPDATE SET pinned = pinned + new.size;
+END;
+CREATE TRIGGER pin_discounted AFTER DELETE ON pins BEGIN
+    UPDATE usage SET pinned = pinned - old.size WHERE namespace = old.namespace;
+END;
+CREATE TRIGGER event_discounted AFTER DELETE ON events BEGIN
+    UPDATE usage SET
+        events = events - 1,
+        stored = stored - old.size,
+        unsettled = unsettled - iif(old.position > (SELECT settled FROM state), old.size, 0)
+    WHERE namespace = (SELECT namespace FROM origins WHERE number = old.origin);
+END;
+
+CREATE TABLE cursors (
+    key TEXT PRIMARY KEY,
+    crc INTEGER NOT NULL,
+    value BLOB NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE manifests (
+    kind TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    origin TEXT NOT NULL,
+    deleted REAL NOT NULL,
+    PRIMARY KEY (kind, namespace, name)
+) WITHOUT ROWID;
+
+-- `retired` is the highest position whose verdict may name a revision that no longer stands; NULL while it stands.
+CREATE TABLE revisions (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL,
+    namespace TEXT NOT NULL,
+    name TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    origin TEXT NOT NULL,
+    crc INTEGER NOT NULL,
+    retired INTEGER,
+    body BLOB NOT NULL
+);
+CREATE INDEX revisions_retired ON revisions (retired) WHERE retired IS NOT NULL;
+
+-- Requests to decide an event again, and replays of firings (`firing` names the new one). `settled` is 0 until it is done.
+CREATE TABLE replays (
+    number INTEGER PRIMARY KEY,
+    position INTEGER NOT NULL,
+    firing TEXT NOT NULL,
+    triggers TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    asked REAL NOT NULL,
+    settled REAL NOT NULL
+);
+CREATE INDEX replays_open ON replays (number) WHERE settled = 0;
+
+CREATE TABLE damaged (
+    number INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    found REAL NOT NULL,
+    content BLOB
+);
+
+-- Where the log stood in each minute: the way from an age to a position.
+CREATE TABLE ticks (
+    minute INTEGER PRIMARY KEY,
+    position INTEGER NOT NULL
+);
+
+-- Rewritten to find out whether the disk takes writes again.
+CREATE TABLE probe (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    filling BLOB NOT NULL
+);

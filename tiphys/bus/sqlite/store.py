@@ -1,0 +1,265 @@
+"""The file itself: opened, brought to the present schema, read by several and written by one.
+
+Only the writer's connection commits and checkpoints; readers open the file read-only, each in a thread of its own. Nothing is
+scanned at opening: counters and the last numbers are kept in rows or found at the end of an index.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import apsw
+import structlog
+
+from tiphys.bus.sqlite.lock import held_lock
+from tiphys.bus.sqlite.queries import migrations, schema, statements
+from tiphys.bus.sqlite.records import Origin
+from tiphys.bus.sqlite.settings import SqliteSettings
+from tiphys.bus.sqlite.transaction import Transaction
+from tiphys.bus.sqlite.writer import Job, Task, Writer
+from tiphys.errors import StoreError, StoreUnavailable
+
+__all__ = ["FILE", "Reader", "Store", "migrate"]
+
+_log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+FILE: Final = "tiphys.db"
+_READERS: Final = 2
+_USAGE_EVERY: Final = 0.25
+_ASIDE: Final[Mapping[str, tuple[str, ...]]] = {
+    "event": ("set_event_aside", "delete_event"),
+    "held": ("set_held_aside", "delete_held_row"),
+    "cursor": ("set_cursor_aside", "delete_cursor"),
+    "firing": ("set_firing_aside", "delete_firing"),
+    "manifest": ("set_revision_aside", "delete_manifest_of", "delete_revision"),
+}
+
+
+class Reader:
+    """A read-only connection with the named statements; used by one thread."""
+
+    def __init__(self, path: Path, vfs: str) -> None:
+        self._connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs or None)
+        self._connection.set_busy_timeout(5000)
+        self._connection.execute("PRAGMA cache_size = -4096; PRAGMA query_only = 1")
+        self._sql = statements()
+
+    def all(self, name: str, /, **bindings: Any) -> list[Any]:
+        """Every row of a named statement."""
+        return self._connection.execute(self._sql[name], bindings).fetchall()
+
+    def one(self, name: str, /, **bindings: Any) -> Any:
+        """The first row or `None`."""
+        return self._connection.execute(self._sql[name], bindings).fetchone()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+class Store:
+    """The open file. `clock` gives Unix seconds. What belongs to log and ledger alike lives here: the writer, the readers, the
+    interned origins, the bound on unfinished work, and setting damaged records aside."""
+
+    def __init__(
+        self, path: Path, settings: SqliteSettings, clock: Callable[[], float], on_fatal: Callable[[BaseException], None]
+    ) -> None:
+        self.path = path
+        self.settings = settings
+        self.clock = clock
+        connection = _connect(path, settings)
+        try:
+            migrate(connection)
+            self.transaction = Transaction(connection, clock)
+        except BaseException:
+            connection.close()
+            raise
+        # what the event loop knows: the writer's own view runs ahead of it by a batch
+        self.end = self.transaction.position
+        self.settled = self.transaction.settled
+        self.origins = {number: origin for origin, number in self.transaction.origins.items()}
+        self._usage: Mapping[str, tuple[int, int, int, int]] = {}
+        self._usage_at = 0.0
+        self._published: dict[str, int] = {}
+        self._read_usage(self.transaction)
+        self.writer = Writer(
+            connection,
+            self.transaction,
+            probe_interval=settings.probe_interval,
+            on_fatal=on_fatal,
+            after_batch=self._after_batch,
+        )
+        self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="tiphys-store-reader")
+        self._local = threading.local()
+        self._readers: list[Reader] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        folder: Path,
+        settings: SqliteSettings,
+        clock: Callable[[], float],
+        on_fatal: Callable[[BaseException], None],
+    ) -> AsyncIterator[Store]:
+        """Lock the folder (made if absent) and open the file in it. Raises `StoreLocked`, `StoreUnavailable`, `StoreError`."""
+        loop = asyncio.get_running_loop()
+        lock = await loop.run_in_executor(None, partial(_lock, folder))
+        try:
+            # the constructor starts the writer, which belongs to this loop: only the file's part runs elsewhere
+            store = await cls._made(folder / FILE, settings, clock, on_fatal)
+            try:
+                yield store
+            finally:
+                await store._close()  # noqa: SLF001  its own
+        finally:
+            lock.__exit__(None, None, None)
+
+    @classmethod
+    async def _made(
+        cls, path: Path, settings: SqliteSettings, clock: Callable[[], float], on_fatal: Callable[[BaseException], None]
+    ) -> Store:
+        try:
+            return cls(path, settings, clock, on_fatal)
+        except (apsw.FullError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
+            raise StoreUnavailable(f"{path} cannot be written ({error})", settings.probe_interval) from error
+        except apsw.Error as error:
+            raise StoreError(
+                f"{path} cannot be opened: {error}; if it is damaged, `sqlite3 {path} .recover` saves what can be read"
+            ) from error
+
+    async def _close(self) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, partial(self._threads.shutdown, wait=True))
+        for reader in self._readers:
+            reader.close()
+        await self.writer.close()
+
+    # -- reading
+
+    async def read(self, function: Callable[[Reader], T]) -> T:
+        """Run a function with a reader, in a reader's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._with_reader, function)
+
+    def _with_reader(self, function: Callable[[Reader], T]) -> T:
+        reader: Reader | None = getattr(self._local, "reader", None)
+        if reader is None:
+            reader = self._local.reader = Reader(self.path, self.settings.vfs)
+            self._readers.append(reader)
+        return function(reader)
+
+    def known_origins(self, reader: Reader, numbers: set[int]) -> Mapping[int, Origin]:
+        """The origins of those numbers; looks up what it does not know."""
+        for number in numbers - self.origins.keys():
+            if row := reader.one("origin", number=number):
+                self.origins[number] = Origin(*row[1:])
+        return self.origins
+
+    # -- writing
+
+    async def write(self, function: Callable[[Transaction], T], point: str = "") -> T:
+        """Run a function in the writer's transaction; durable on return."""
+        return await self.writer.submit(Task(function, point))
+
+    async def submit(self, job: Job[T]) -> T:
+        """Have the writer do a job."""
+        return await self.writer.submit(job)
+
+    async def set_aside(self, kind: str, key: int | str, name: str, reason: str) -> None:
+        """Move a damaged record to the table of the damaged, count it, and say so once. `key` is its position, number or row."""
+
+        def move(tx: Transaction) -> bool:
+            first, *rest = _ASIDE[kind]
+            unpinned: list[int] = []
+            if kind == "firing":
+                unpinned = [position for (position,) in tx.all("positions_of_firing", number=key)]
+                tx.changed("delete_firing_events", number=key)
+                tx.changed("delete_attempts", number=key)
+            elif kind == "held" and (position := tx.value("held_row", key=key)) is not None:
+                unpinned = [position]
+            moved = tx.changed(first, key=key, reason=reason, now=tx.now)
+            for statement in rest:
+                tx.changed(statement, **({"number": key} if statement == "delete_firing" else {"key": key}))
+            if moved:
+                tx.run("count_damaged")
+                if kind == "event":
+                    tx.run("set_last_position", {"position": key})
+            if unpinned:
+                tx.unpin(dict.fromkeys(unpinned, 1))
+            return bool(moved)
+
+        if await self.write(move):
+            _log.error("a damaged record was set aside", action="record-damaged", kind=kind, record=name, reason=reason)
+
+    # -- the bound on unfinished work
+
+    def unfinished(self, namespace: str) -> int:
+        """Bytes of a namespace's events that are not settled or that unfinished work needs; a quarter of a second old at most."""
+        _events, _stored, unsettled, pinned = self._usage.get(namespace, (0, 0, 0, 0))
+        return unsettled + pinned + self._published.get(namespace, 0)
+
+    def note_published(self, namespace: str, size: int) -> None:
+        """Count what was published since the counters were read."""
+        self._published[namespace] = self._published.get(namespace, 0) + size
+
+    def stored_bytes(self) -> int:
+        """Bytes of all stored events."""
+        return sum(stored for _events, stored, _unsettled, _pinned in self._usage.values())
+
+    def _after_batch(self, tx: Transaction) -> None:
+        if time.monotonic() - self._usage_at >= _USAGE_EVERY:
+            self._read_usage(tx)
+
+    def _read_usage(self, tx: Transaction) -> None:
+        self._usage = {
+            namespace: (events, stored, unsettled, pinned) for namespace, events, stored, unsettled, pinned in tx.all("usage")
+        }
+        self._usage_at = time.monotonic()
+        self._published = {}
+
+
+def _lock(folder: Path) -> Any:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = held_lock(folder)
+    lock.__enter__()
+    return lock
+
+
+def _connect(path: Path, settings: SqliteSettings) -> apsw.Connection:
+    if not path.exists():
+        # the event data may be anybody's secret
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    connection = apsw.Connection(
+        str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, vfs=settings.vfs or None, statementcachesize=200
+    )
+    connection.set_busy_timeout(5000)
+    connection.execute(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; "
+        "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY"
+    )
+    return connection
+
+
+def migrate(connection: apsw.Connection) -> None:
+    """Bring a file to the present schema, in one transaction. Raises `StoreError` on a file of a newer version."""
+    steps = migrations()
+    version: int = connection.pragma("user_version")
+    if version > len(steps):
+        raise StoreError(f"the data was written by a newer Tiphys (format {version}, this one knows {len(steps)}); update Tiphys")
+    if version == len(steps):
+        return
+    with connection:
+        for step in [schema()] if version == 0 else steps[version:]:
+            connection.execute(step)
+        connection.pragma("user_version", len(steps))
