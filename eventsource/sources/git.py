@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -24,14 +23,13 @@ from eventsource.source import Context, Emit, Source, register
 from tiphys.bus.event import Event
 from tiphys.bus.ledger import Cursor
 from tiphys.clients import git
-from tiphys.errors import ClientError, DurationError, FieldError, LanguageError, SecretError, Unreachable
+from tiphys.errors import ClientError, FieldError, LanguageError, SecretError, Unreachable
+from tiphys.languages import duration
 from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
 
 __all__ = ["GitCredentials", "GitSource", "GitSpec"]
 
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
 _SHORTEST: Final = 1.0
 _LONGEST_PAUSE: Final = 300.0
 _ATTEMPTS: Final = 3
@@ -81,7 +79,7 @@ class GitSource(Source[GitSpec]):
     def __init__(self, spec: GitSpec, context: Context, client: git.Git | None = None) -> None:
         super().__init__(spec, context)
         self._git = client or git.client()
-        self._interval = parse_duration(spec.interval)
+        self._interval = duration.seconds(spec.interval)
         self._branches, self._tags = git.Patterns(spec.branches), git.Patterns(spec.tags)
         self._blind = 0
 
@@ -99,7 +97,7 @@ class GitSource(Source[GitSpec]):
                 except LanguageError as error:
                     found.append(FieldError(f"{name}[{index}]", error.problem, error.remedy, repr(pattern)))
         try:
-            if parse_duration(spec.interval) < _SHORTEST:
+            if duration.seconds(spec.interval) < _SHORTEST:
                 found.append(FieldError("interval", "is too short", "write 1s or more", repr(spec.interval)))
         except LanguageError as error:
             found.append(FieldError("interval", error.problem, error.remedy, repr(spec.interval)))
@@ -199,12 +197,6 @@ class GitSource(Source[GitSpec]):
             key="\n".join((self.settings.url, change.ref, change.before, change.after, str(number))),
             worldid=change.before if change.after == git.ZERO else change.after,
         )
-
-
-def parse_duration(text: str) -> float:
-    if not _DURATION.fullmatch(text):
-        raise DurationError(text, "is no duration", "write it as 30s, 5m or 1h30m")
-    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"([0-9.]+)([a-z]+)", text))
 
 
 def _credential_faults(credentials: GitCredentials, url: str) -> list[FieldError]:
