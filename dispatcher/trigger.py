@@ -9,18 +9,30 @@ first.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
+from dispatcher.parameters import TriggerParameter
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, Target
 from tiphys.clients.kube import Kube
-from tiphys.errors import FieldError
+from tiphys.errors import FieldError, TriggerError
 from tiphys.schema.model import Model
 from tiphys.schema.secret import Secrets
 
-__all__ = ["Request", "Services", "Trigger", "Work", "register", "registered"]
+__all__ = [
+    "Declared",
+    "DeclaredParameter",
+    "Notice",
+    "Request",
+    "Services",
+    "Templates",
+    "Trigger",
+    "Work",
+    "register",
+    "registered",
+]
 
 SpecT = TypeVar("SpecT", bound=Model)
 ClassT = TypeVar("ClassT", bound="type[Trigger[Any]]")
@@ -28,46 +40,110 @@ ClassT = TypeVar("ClassT", bound="type[Trigger[Any]]")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A firing with its events by dependency name (those that the firing has; a dependency may be absent)."""
+    """A firing with its events by dependency name (those that the firing has; a dependency may be absent).
+
+    `standing` is the target of an earlier attempt whose outcome is unknown: whatever the manifest now says, the request must be for
+    that very name if its kind and namespace are still the same. `trigger` is the template's name, empty for that of the firing's key
+    (a `dlqTrigger` has a name of its own).
+    """
 
     firing: Firing
     events: Mapping[str, Event]
+    standing: Target | None = None
+    trigger: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a trigger is about to do. `preview` is JSON-like and free of secrets; `body` is the trigger's own."""
+    """What a trigger is about to do. `preview` is JSON-like and free of secrets; `body` is the trigger's own. `warnings` are for the
+    record: what is done may not be what was meant (a parameter's `dest` that matches nothing, for one)."""
 
     target: Target
     preview: Mapping[str, Any]
     body: Any = field(default=None, repr=False)
+    warnings: tuple[str, ...] = ()
+
+
+class Notice(NamedTuple):
+    """Something about an accepted trigger that its owner should know; `path` as in `FieldError`, `text` for people."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredParameter:
+    """An argument that a WorkflowTemplate declares. `required` means that it has no value of its own; `enum` empty: anything goes."""
+
+    name: str
+    required: bool
+    enum: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a WorkflowTemplate or ClusterWorkflowTemplate declares: its arguments, its entrypoint (may be empty) and its templates."""
+
+    parameters: Mapping[str, DeclaredParameter]
+    entrypoint: str = ""
+    templates: frozenset[str] = frozenset()
+
+
+class Templates(Protocol):
+    """The WorkflowTemplates that the roof knows from manifests or from the cluster."""
+
+    def declared(self, namespace: str, name: str, cluster_scope: bool) -> Declared | None:
+        """What one declares; `None` if it is not known here (which does not say that it does not exist)."""
 
 
 class Services(Protocol):
-    """The outside world, as the room hands it to triggers."""
+    """The outside world, as the room hands it to triggers. Without `kube` triggers can be rendered, not executed."""
 
     kube: Kube | None
     secrets: Secrets
+    templates: Templates | None
 
 
 class Trigger(ABC, Generic[SpecT]):
     """One kind of trigger. `key` is its key in a trigger's template, `spec` the model below that key.
 
-    `namespace` is the Sensor's; `template` the trigger's name.
+    `namespace` is the Sensor's; `impersonate` the account to act as (`system:serviceaccount:ns:name`), `None` for our own.
+    `server` names what its requests go to, where that is one server for all of the kind: they then share its pace.
     """
 
     key: ClassVar[str]
     spec: ClassVar[type[Model]]
+    server: ClassVar[str] = ""
 
-    def __init__(self, spec: SpecT, namespace: str, services: Services) -> None:
+    def __init__(self, spec: SpecT, namespace: str, services: Services, *, impersonate: str | None = None) -> None:
         self.settings = spec
         self.namespace = namespace
         self.services = services
+        self.impersonate = impersonate
 
     @classmethod
     def check(cls, spec: SpecT, dependencies: frozenset[str]) -> list[FieldError]:
         """Faults that types alone do not show, with paths relative to the key's value. Pure; run at load and by `lint`."""
         return []
+
+    @classmethod
+    def check_templates(cls, spec: SpecT, namespace: str, templates: Templates) -> list[FieldError]:
+        """Faults against the WorkflowTemplates that are known, with paths as in `check`. Pure; run again when a template changes."""
+        return []
+
+    @classmethod
+    def notices(cls, spec: SpecT) -> list[Notice]:
+        """What the owner of an accepted template should know, with paths as in `check`."""
+        return []
+
+    @classmethod
+    def parameters(cls, spec: SpecT) -> Sequence[tuple[str, TriggerParameter]]:
+        """The event parameters that the spec holds, each with its path, for checks and for `lint`."""
+        return ()
+
+    def refusal(self, events: Mapping[str, Event]) -> TriggerError | None:
+        """Why a firing with these events would be refused, as far as can be said at once and without asking anybody."""
+        return None
 
     @abstractmethod
     async def render(self, work: Work) -> Request:

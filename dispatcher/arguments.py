@@ -1,0 +1,222 @@
+"""Arguments of the short form: from the manifest's text to a value, with nothing missed on the way.
+
+An argument is a template over the dependencies' data, a literal, or a value taken from one dependency's data at a path, with a default
+and a pattern. The result is always text and is never read as YAML or as a template again. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from tiphys.bus.event import NOT_JSON, Event
+from tiphys.errors import FieldError, LanguageError, PathError, PatternError, TemplateError, TriggerError, shorten
+from tiphys.languages import gjson, gotemplate_strict, regex
+from tiphys.schema.model import Model, problem
+
+__all__ = ["PATTERNS", "Argument", "ArgumentSpec", "ArgumentValue", "Scalar", "data_root"]
+
+Scalar = str | int | float | bool
+
+PATTERNS: Final[Mapping[str, str]] = {
+    "git-ref": r"[\pL\pN_+@=#%][\pL\pN_+@=#%,-]*(\.[\pL\pN_+@=#%,-]+)*(/[\pL\pN_+@=#%,-]+(\.[\pL\pN_+@=#%,-]+)*)*",
+    "sha": r"[0-9a-f]{7,64}",
+    "semver": r"v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?",
+    "integer": r"-?[0-9]+",
+    "name": r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?",
+    "word": r"[\pL\pN_]+",
+}
+"""Patterns by name. `git-ref` is a branch, tag or full ref without anything that a shell would read; `name` a Kubernetes name."""
+
+_ACTION: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_QUOTED: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|`[^`]*`|'(?:[^'\\]|\\.)*'")
+_MOVES_THE_DOT: Final = re.compile(r"\b(range|with|define|block|template)\b")
+_ROOT_FIELD: Final = re.compile(r"(?<![\w.)$])\.([A-Za-z_]\w*)")
+
+
+class ArgumentSpec(Model):
+    """An argument written as a map: `value` as it is, or what stands at `path` (gjson) of dependency `from`, else `default`.
+
+    `pattern` is one of `PATTERNS` by name or a regular expression (RE2) that the whole value must match.
+    """
+
+    value: Scalar | None = None
+    from_: str = Field(default="", alias="from")
+    path: str = ""
+    default: Scalar | None = None
+    pattern: str = ""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ArgumentSpec:
+        if (self.value is None) == (not self.from_):
+            raise problem("must have either value or from", "write {from: a-dependency, path: body.x} or {value: text}")
+        if self.from_ and not self.path:
+            raise problem("has from, but no path", "add path, for example body.ref")
+        if self.value is not None and (self.path or self.default is not None):
+            raise problem("has a value, so path and default have no meaning", "leave them out")
+        return self
+
+
+def _shape(value: Any) -> str | None:
+    if isinstance(value, Mapping | ArgumentSpec):
+        return "[map]"
+    return "[scalar]" if isinstance(value, Scalar) else None
+
+
+ArgumentValue = Annotated[
+    Annotated[Scalar, Tag("[scalar]")] | Annotated[ArgumentSpec, Tag("[map]")],
+    Discriminator(
+        _shape,
+        custom_error_type="problem",
+        custom_error_message="{text}",
+        custom_error_context={
+            "text": "must be a text, a number, true, false or a map",
+            "remedy": "write text, or {from: a-dependency, path: body.x}",
+        },
+    ),
+]
+"""An argument as it stands in a manifest. (The tags are in brackets so that they do not show in the paths of errors.)"""
+
+
+class Argument:
+    """A compiled argument. `constant` is its value where no event can change it."""
+
+    __slots__ = ("_default", "_from", "_path", "_pattern", "_shown_pattern", "_template", "constant", "name")
+
+    def __init__(self, name: str, spec: Scalar | ArgumentSpec) -> None:
+        """Raises `LanguageError` for a template, path or pattern that does not compile."""
+        self.name = name
+        self.constant: str | None = None
+        self._template: gotemplate_strict.StrictTemplate | None = None
+        self._from = self._shown_pattern = ""
+        self._path: gjson.Path | None = None
+        self._default: str | None = None
+        self._pattern: regex.Pattern | None = None
+        if isinstance(spec, str) and "{{" in spec:
+            self._template = gotemplate_strict.compile(spec)
+        elif isinstance(spec, ArgumentSpec):
+            self._shown_pattern = spec.pattern
+            self._pattern = regex.compile(PATTERNS.get(spec.pattern, spec.pattern)) if spec.pattern else None
+            self.constant = None if spec.value is None else text_of(spec.value)
+            self._default = None if spec.default is None else text_of(spec.default)
+            self._from, self._path = spec.from_, gjson.compile(spec.path)
+        else:
+            self.constant = text_of(spec)
+
+    @staticmethod
+    def faults(name: str, spec: Scalar | ArgumentSpec, dependencies: frozenset[str], path: str) -> list[FieldError]:
+        """What is wrong with it at load; `path` is that of the argument."""
+        try:
+            argument = Argument(name, spec)
+        except LanguageError as error:
+            where = (
+                f"{path}.pattern" if isinstance(error, PatternError) else f"{path}.path" if isinstance(error, PathError) else path
+            )
+            return [FieldError(where, error.problem, error.remedy, shorten(error.text))]
+        found = []
+        for dependency, below in argument._dependencies():
+            if dependency not in dependencies and dependency not in {alias(known) for known in dependencies}:
+                known = ", ".join(sorted(dependencies)) or "none"
+                found.append(
+                    FieldError(
+                        f"{path}{below}", "names no dependency of this sensor", f"its dependencies are {known}", repr(dependency)
+                    )
+                )
+        for key, fixed in (("value", argument.constant), ("default", argument._default)):
+            if fixed is not None and not argument.allows(fixed):
+                found.append(
+                    FieldError(
+                        f"{path}.{key}",
+                        f"does not match the pattern {argument._shown_pattern}",
+                        "correct one of the two",
+                        repr(fixed),
+                    )
+                )
+        return found
+
+    @property
+    def fixed(self) -> list[str]:
+        """The values that stand in the manifest: the constant, the default."""
+        return [value for value in (self.constant, self._default) if value is not None]
+
+    def allows(self, value: str) -> bool:
+        """Whether the pattern, if there is one, matches the whole value."""
+        return self._pattern is None or self._pattern.fullmatch(value)
+
+    def value(self, events: Mapping[str, Event], root: Mapping[str, Any]) -> str:
+        """The value for these events; `root` is `data_root(events)`. Raises `TriggerError` with the argument's name."""
+        if self.constant is not None:
+            return self.constant
+        if self._template is not None:
+            return self._rendered(self._template, events, root)
+        found = self._found(events)
+        if found is None:
+            if self._default is None:
+                raise TriggerError(
+                    "ArgumentMissing", f"argument {self.name!r}: there is no {self._place}; add a default or correct the path"
+                )
+            return self._default
+        if not self.allows(found):
+            raise TriggerError(
+                "ArgumentRefused",
+                f"argument {self.name!r}: {shorten(found)}, which is the {self._place}, does not match the pattern {self._shown_pattern}; "
+                "filter such events out, or widen the pattern",
+            )
+        return found
+
+    @property
+    def _place(self) -> str:
+        return f"{self._path.text if self._path else ''} in the event of dependency {self._from!r}"
+
+    def _rendered(self, template: gotemplate_strict.StrictTemplate, events: Mapping[str, Event], root: Mapping[str, Any]) -> str:
+        try:
+            return template.render(root)
+        except TemplateError as error:
+            absent = [name for name, _ in self._dependencies() if name not in root]
+            hint = f" (the event of {', '.join(absent)} is absent or not JSON)" if absent else ""
+            raise TriggerError("ArgumentMissing", f"argument {self.name!r}: {error}{hint}") from error
+
+    def _found(self, events: Mapping[str, Event]) -> str | None:
+        event = events.get(self._from)
+        if self._path is None or event is None or event.data is None or event.payload is NOT_JSON:
+            return None
+        try:
+            result = self._path.get_from(event.payload, event.data)
+        except PathError as error:
+            raise TriggerError("ArgumentRefused", f"argument {self.name!r}: {error}") from error
+        return result.string if result.exists and result.type is not gjson.Type.NULL else None
+
+    def _dependencies(self) -> list[tuple[str, str]]:
+        """The dependencies that it names, each with the rest of the path to where; none where a template moves the dot."""
+        if self._from:
+            return [(self._from, ".from")]
+        if self._template is None:
+            return []
+        actions = [_QUOTED.sub('""', action) for action in _ACTION.findall(self._template.text)]
+        if any(_MOVES_THE_DOT.search(action) for action in actions):
+            return []
+        return [(name, "") for action in actions for name in _ROOT_FIELD.findall(action)]
+
+
+def data_root(events: Mapping[str, Event]) -> dict[str, Any]:
+    """What templates see: each dependency's data by its name, and with `_` for every `-`, which Go's templates cannot read in a name."""
+    root = {}
+    for name, event in events.items():
+        if event.payload is not NOT_JSON:
+            root[alias(name)] = root[name] = event.payload
+    return root
+
+
+def alias(dependency: str) -> str:
+    """A dependency's name as a template can write it."""
+    return dependency.replace("-", "_")
+
+
+def text_of(value: Scalar) -> str:
+    """A manifest's scalar as an argument: `true`, `3`, `1.5`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

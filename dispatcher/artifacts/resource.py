@@ -1,0 +1,28 @@
+"""`source.resource`: the object stands in the manifest, as a map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from dispatcher.artifact import Artifact, register_artifact, to_json
+
+__all__ = ["Resource"]
+
+
+@register_artifact
+class Resource(Artifact):
+    """The object as a map."""
+
+    key: ClassVar[str] = "resource"
+    value_type: ClassVar[Any] = dict[str, Any]
+
+    @classmethod
+    def known(cls, value: Any) -> Mapping[str, Any] | None:
+        """The object itself."""
+        return value if isinstance(value, Mapping) else None
+
+    @classmethod
+    async def read(cls, value: Any) -> bytes:
+        """The map as JSON text."""
+        return to_json(value)

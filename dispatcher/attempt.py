@@ -1,0 +1,113 @@
+"""One attempt of one firing: look, render, begin, execute; the outcome is a value (the queue records it).
+
+The order is what "one object per firing" rests on. A target that an earlier attempt began, with an unknown outcome, is looked for before
+anything else. `begin` is durable before the request leaves. Whatever goes wrong after it, unless the server said so itself, is an unknown
+outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from dispatcher import objects, retry
+from dispatcher.program import TriggerProgram
+from dispatcher.trigger import Work
+from tiphys.bus.crashpoints import reach
+from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target
+from tiphys.errors import ClientError, LanguageError, OutcomeUnknown, SecretError, StoreError, TiphysError, TriggerError
+
+__all__ = ["Attempt"]
+
+_log = structlog.get_logger(__name__)
+_PERSON_CAN_SEE = (TriggerError, ClientError, SecretError, LanguageError)
+
+
+class Attempt:
+    """One attempt at `claim` with the program that is current now.
+
+    `begin` writes the target, `recorded` says of how many attempts the outcome is on record; `seconds` is the time limit of the whole
+    attempt. After `run`, `error` is what went wrong, if anything.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        program: TriggerProgram,
+        begin: Callable[[Target], Awaitable[None]],
+        recorded: Callable[[], Awaitable[int]],
+        seconds: float,
+    ) -> None:
+        self.claim = claim
+        self.program = program
+        self.error: TiphysError | None = None
+        self._begin = begin
+        self._recorded = recorded
+        self._seconds = seconds
+        self._begun: Target | None = None
+
+    async def run(self) -> Outcome:
+        """Carry it out. Raises only what `begin` raises (`StoreError`), and `CancelledError`."""
+        claim = self.claim
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await self._act()
+        except StoreError:
+            raise
+        except _PERSON_CAN_SEE as error:
+            self.error = error
+        except TimeoutError:
+            self.error = self._unfinished(f"took longer than {self._seconds:g} s")
+        except Exception as error:  # noqa: BLE001  a fault of ours must end neither the queue nor the firing's record
+            _log.exception("an attempt failed in an unforeseen way", action="attempt-crashed", firing=claim.firing.id)
+            self.error = self._unfinished(f"an error of Tiphys itself, see its log: {type(error).__name__}")
+        return retry.decide(
+            self.error,
+            self.program.policy,
+            attempt=claim.attempt,
+            first_attempt=claim.first_attempt,
+            now=time.time(),
+            draw=random.random(),  # noqa: S311  jitter
+            standing=claim.target is not None,
+        )
+
+    def _unfinished(self, problem: str) -> TiphysError:
+        if self._begun is not None:
+            return OutcomeUnknown(str(self._begun), problem)
+        return TriggerError("Unfinished", problem, transient=True)
+
+    async def _act(self) -> Outcome:
+        claim, firing = self.claim, self.claim.firing
+        program = self.program = self.program.of(firing)
+        standing = claim.target
+        if standing is not None:
+            found = await self._look(standing, firing)
+            if found is not None:
+                return Outcome(OutcomeKind.SUCCEEDED, "Found", f"an earlier attempt had made {found}", result=found)
+            recorded = await self._recorded()
+            if not retry.may_act_again(program.policy, recorded, claim.first_attempt, time.time()):
+                return retry.give_up_after_look(program.policy, recorded, standing)
+        trigger = program.trigger(claim.events)
+        request = await trigger.render(Work(firing, claim.events, standing, program.name))
+        if standing is not None and _identity(standing) != _identity(request.target):
+            text = f"{standing} was not found; the manifest now asks for {request.target}"
+            return Outcome(OutcomeKind.RELEASED, "TargetChanged", text, retry_at=time.time() + 1.0)
+        await self._begin(request.target)
+        self._begun = request.target
+        reach("execute:before")
+        made = await trigger.execute(request, firing)
+        reach("execute:after")
+        return Outcome(OutcomeKind.SUCCEEDED, "Warned" if request.warnings else "", "; ".join(request.warnings), result=made)
+
+    async def _look(self, standing: Target, firing: Firing) -> Target | None:
+        if standing.api_version:  # an object of Kubernetes, of whatever kind the trigger is now
+            return await objects.look(self.program.services.kube, standing, firing)
+        return await self.program.trigger(self.claim.events).look(standing, firing)
+
+
+def _identity(target: Target) -> tuple[str, str, str, str]:
+    return target.api_version, target.kind, target.namespace, target.name

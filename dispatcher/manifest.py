@@ -1,0 +1,213 @@
+"""One entry of a Sensor's `triggers` (reference 6.1), its template composed from the registered triggers.
+
+What argo-events knows and we do not have yet is refused with its path and a hint: a policy or a limit that were silently ignored would be
+worse than none. `check` says what types alone do not show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any, Final, Literal
+
+from pydantic import Field, create_model, field_validator, model_validator
+
+from dispatcher.parameters import TriggerParameter
+from dispatcher.parameters import notices as parameter_notices
+from dispatcher.trigger import Notice, Templates, Trigger, registered
+from tiphys.errors import FieldError
+from tiphys.schema.backoff import Backoff
+from tiphys.schema.model import Model, problem
+
+__all__ = ["ARGO_TYPES", "Template", "TriggerSpec", "check", "chosen_type", "notices", "trigger_model"]
+
+ARGO_TYPES: Final = (
+    "k8s",
+    "argoWorkflow",
+    "http",
+    "awsLambda",
+    "azureEventHubs",
+    "azureServiceBus",
+    "kafka",
+    "pulsar",
+    "nats",
+    "slack",
+    "openWhisk",
+    "custom",
+    "log",
+    "email",
+)
+"""argo-events' kinds of triggers; of several in one template it uses the first in this order."""
+
+_HINTS: Final = {
+    "argoWorkflow": (
+        "to run a WorkflowTemplate use workflow: {templateRef: {name: …}, arguments: …}; to submit a Workflow use k8s with "
+        "operation: create"
+    ),
+}
+
+
+class Template(Model):
+    """What the composed model of `template` is made from: its name, its conditions, and one field for each kind of trigger."""
+
+    name: str = Field(min_length=1)
+    conditions: str = ""
+    conditions_reset: Any = None
+
+    @field_validator("conditions_reset", mode="before")
+    @classmethod
+    def _not_yet(cls, value: Any) -> Any:
+        if value:
+            raise problem("is not supported yet", "argo-events knows it; without it a held event waits until its condition is true")
+        return value
+
+
+class TriggerSpec(Model):
+    """One entry of `triggers`.
+
+    `parameters` are set in the template itself, before anything else. `retryStrategy` absent: what may heal is tried for 24 hours.
+    `atLeastOnce: false`: at most once. Extensions of ours: `onConflict` (`fail`, or `skip`: an object that somebody else made under the
+    name counts as done), `onUnknown` (`retry`, or `dead`: what may have been done and is not there is not done again).
+    """
+
+    template: Template
+    parameters: list[TriggerParameter] = Field(default_factory=list)
+    retry_strategy: Backoff | None = None
+    at_least_once: bool | None = None
+    dlq_trigger: TriggerSpec | None = None
+    on_conflict: Literal["fail", "skip"] = "fail"
+    on_unknown: Literal["retry", "dead"] | None = None
+    policy: Any = None
+    rate_limit: Any = None
+
+    @field_validator("policy", mode="before")
+    @classmethod
+    def _no_policy_yet(cls, value: Any) -> Any:
+        if value:
+            raise problem(
+                "is not supported yet", "argo-events knows it; leave it out: the trigger succeeds once its object is made"
+            )
+        return value
+
+    @field_validator("rate_limit", mode="before")
+    @classmethod
+    def _no_limit_yet(cls, value: Any) -> Any:
+        if value:
+            raise problem(
+                "is not supported yet",
+                "argo-events knows it; leave it out, or limit the work with a mutex or semaphore of Argo Workflows",
+            )
+        return value
+
+
+@cache
+def trigger_model() -> type[TriggerSpec]:
+    """The whole model of one entry of `triggers`, with every registered kind of trigger below `template`."""
+    kinds = registered()
+    fields: dict[str, Any] = {key: (cls.spec | None, Field(default=None, alias=key)) for key, cls in kinds.items()}
+    missing = [key for key in ARGO_TYPES if key not in kinds]
+    fields.update({key: (Any, Field(default=None, alias=key)) for key in missing})
+
+    def not_yet(cls: type[Model], value: Any, info: Any) -> Any:
+        if value is not None:
+            hint = _HINTS.get(info.field_name, f"Tiphys has {', '.join(sorted(kinds))} so far")
+            raise problem("is not supported yet", f"argo-events knows it; {hint}")
+        return value
+
+    def one_kind(self: Template) -> Template:
+        present = [key for key in kinds if getattr(self, key) is not None]
+        if not present:
+            raise problem("says nothing of what to do", f"add one of {', '.join(sorted(kinds))}")
+        if len(present) > 1 and not set(present) <= set(ARGO_TYPES):
+            raise problem(f"has {' and '.join(present)}", "keep one of them")
+        return self
+
+    validators: dict[str, Any] = {"_one_kind": model_validator(mode="after")(one_kind)}
+    if missing:
+        validators["_missing_kinds"] = field_validator(*missing, mode="before")(not_yet)
+    template = create_model("Template", __base__=Template, __doc__="What a trigger does.", __validators__=validators, **fields)
+    parts: dict[str, Any] = {"template": (template, ...), "dlq_trigger": ("TriggerSpec | None", None)}
+    model = create_model("TriggerSpec", __base__=TriggerSpec, __doc__=TriggerSpec.__doc__, **parts)
+    model.model_rebuild(_types_namespace={"TriggerSpec": model})
+    return model
+
+
+def chosen_type(template: Template) -> tuple[type[Trigger[Any]], Model]:
+    """The kind of trigger that is used, and its spec: the first in argo-events' order."""
+    order = {key: place for place, key in enumerate(ARGO_TYPES)}
+    present = [key for key in registered() if getattr(template, key, None) is not None]
+    key = min(present, key=lambda key: order.get(key, -1))
+    return registered()[key], getattr(template, key)
+
+
+def check(
+    spec: TriggerSpec, dependencies: frozenset[str], namespace: str = "", templates: Templates | None = None
+) -> list[FieldError]:
+    """Every fault of an entry that its types do not show, with paths from the entry (`template.k8s.source.inline`). Pure.
+
+    `dependencies` are the names of the Sensor's; with `templates` arguments are checked against the WorkflowTemplates that are known,
+    for a Sensor in `namespace`.
+    """
+    kind, settings = chosen_type(spec.template)
+    path = f"template.{kind.key}"
+    faults = list(_unknown_dependencies("parameters", enumerate(spec.parameters), dependencies))
+    faults += (
+        _below("template", fault)
+        for fault in (_below(kind.key, fault) for fault in kind.check(settings, dependencies))
+        if not any(_touches(parameter.dest, fault.path) for parameter in spec.parameters)
+    )
+    for where, parameter in kind.parameters(settings):
+        faults += _unknown_dependency(f"{path}.{where}", parameter, dependencies)
+    if templates is not None:
+        faults += (_below(path, fault) for fault in kind.check_templates(settings, namespace, templates))
+    if spec.dlq_trigger is not None:
+        if spec.at_least_once is False:
+            faults.append(FieldError("dlqTrigger", "needs at least once, and atLeastOnce is false", "remove atLeastOnce: false"))
+        if spec.dlq_trigger.dlq_trigger is not None:
+            faults.append(FieldError("dlqTrigger.dlqTrigger", "would never be used", "remove it"))
+        faults += (_below("dlqTrigger", fault) for fault in check(spec.dlq_trigger, dependencies, namespace, templates))
+    return faults
+
+
+def notices(spec: TriggerSpec) -> list[Notice]:
+    """What the owner of an accepted entry should know, with paths from the entry."""
+    kind, settings = chosen_type(spec.template)
+    found = []
+    others = [key for key in registered() if key != kind.key and getattr(spec.template, key, None) is not None]
+    if others:
+        found.append(Notice("template", f"{kind.key} is used and {', '.join(others)} ignored, as in argo-events; keep one of them"))
+    found += [Notice(f"template.{kind.key}.{notice.path}", notice.text) for notice in kind.notices(settings)]
+    parameters = [(f"parameters[{index}]", parameter) for index, parameter in enumerate(spec.parameters)]
+    parameters += [(f"template.{kind.key}.{path}", parameter) for path, parameter in kind.parameters(settings)]
+    for path, parameter in parameters:
+        found += [Notice(fault.path, f"{fault.problem}; {fault.remedy}") for fault in parameter_notices(parameter, path)]
+    if spec.dlq_trigger is not None:
+        found += [Notice(f"dlqTrigger.{notice.path}", notice.text) for notice in notices(spec.dlq_trigger)]
+    return found
+
+
+def _unknown_dependencies(
+    path: str, parameters: Iterator[tuple[int, TriggerParameter]] | enumerate[TriggerParameter], dependencies: frozenset[str]
+) -> Iterator[FieldError]:
+    for index, parameter in parameters:
+        yield from _unknown_dependency(f"{path}[{index}]", parameter, dependencies)
+
+
+def _unknown_dependency(path: str, parameter: TriggerParameter, dependencies: frozenset[str]) -> Sequence[FieldError]:
+    name = parameter.src.dependency_name
+    if name in dependencies:
+        return ()
+    known = ", ".join(sorted(dependencies)) or "none"
+    return (
+        FieldError(f"{path}.src.dependencyName", "names no dependency of this sensor", f"its dependencies are {known}", repr(name)),
+    )
+
+
+def _touches(dest: str, path: str) -> bool:
+    """Whether a template-level parameter may set, or set something below, what a fault is about: the attempt will show then."""
+    return path.startswith(dest) or dest.startswith(path)
+
+
+def _below(path: str, fault: FieldError) -> FieldError:
+    return replace(fault, path=f"{path}.{fault.path}" if fault.path else path)

@@ -1,0 +1,106 @@
+"""A trigger as the queue runs it: everything that can be compiled is compiled when the manifest loads.
+
+A template without parameters of its own gives one `Trigger` for all firings. One with template-level parameters is kept as JSON text; each
+firing sets its values in it, and the result is read through the same models as a manifest (a value of the wrong type is an error of the
+attempt, as in argo-events). The last one is kept, since most events set the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from dispatcher.manifest import TriggerSpec, chosen_type
+from dispatcher.parameters import apply
+from dispatcher.retry import RetryPolicy
+from dispatcher.trigger import Request, Services, Trigger, Work
+from tiphys.bus.event import Event
+from tiphys.bus.firing import Firing, TriggerKey
+from tiphys.errors import LanguageError, TriggerError
+from tiphys.schema.model import field_errors
+
+__all__ = ["TriggerProgram", "render", "retry_policy"]
+
+
+class TriggerProgram:
+    """One compiled trigger.
+
+    `key` names it in the ledger, `name` is its template's (that of a `dlqTrigger` differs from its key's), `server` the server whose pace
+    it shares (empty: none), `dlq` the program of its `dlqTrigger`.
+    """
+
+    def __init__(self, key: TriggerKey, spec: TriggerSpec, services: Services, *, impersonate: str | None = None) -> None:
+        """`spec` has passed `dispatcher.manifest.check`; `impersonate` is the Sensor's account where impersonation is switched on."""
+        self.key = key
+        self.name = spec.template.name
+        self.policy = retry_policy(spec)
+        self.services = services
+        self.dlq = TriggerProgram(key, spec.dlq_trigger, services, impersonate=impersonate) if spec.dlq_trigger else None
+        self._impersonate = impersonate
+        self._model = type(spec.template)
+        self._parameters = spec.parameters
+        kind, settings = chosen_type(spec.template)
+        self.server = kind.server
+        self._trigger: Trigger[Any] = kind(settings, key.namespace, services, impersonate=impersonate)
+        self._template = orjson.dumps(spec.template.model_dump(by_alias=True, exclude_unset=True)) if spec.parameters else b""
+        self._current = self._template
+
+    def of(self, firing: Firing) -> TriggerProgram:
+        """The program that carries a firing out: this one, or that of its dead letters. Raises `TriggerError` if that is gone."""
+        if not firing.dlq:
+            return self
+        if self.dlq is None:
+            raise TriggerError("NoDlqTrigger", f"trigger {self.name} has no dlqTrigger any more")
+        return self.dlq
+
+    def trigger(self, events: Mapping[str, Event]) -> Trigger[Any]:
+        """The trigger for these events. Raises `TriggerError` or `LanguageError` where template-level parameters cannot be set."""
+        if not self._parameters:
+            return self._trigger
+        text = apply(self._parameters, self._template, events)
+        if text != self._current:
+            self._trigger, self._current = self._built(text, events), text
+        return self._trigger
+
+    def _built(self, text: bytes, events: Mapping[str, Event]) -> Trigger[Any]:
+        try:
+            template = self._model.model_validate(orjson.loads(text))
+        except orjson.JSONDecodeError as error:
+            raise TriggerError("InvalidTemplate", f"the template is no JSON after its parameters were set ({error})") from error
+        except ValidationError as error:
+            faults = "; ".join(map(str, field_errors(error, "template")))
+            raise TriggerError("InvalidTemplate", f"after its parameters were set: {faults}") from error
+        kind, settings = chosen_type(template)
+        faults = "; ".join(map(str, kind.check(settings, frozenset(events))))
+        if faults:
+            raise TriggerError("InvalidTemplate", f"after its parameters were set: {faults}")
+        return kind(settings, self.key.namespace, self.services, impersonate=self._impersonate)
+
+    def refusal(self, events: Mapping[str, Event]) -> TriggerError | LanguageError | None:
+        """Why a firing with these events would be refused, as far as can be said at once, without I/O; for the Matcher's verdict."""
+        try:
+            return self.trigger(events).refusal(events)
+        except (TriggerError, LanguageError) as error:
+            return error
+
+    async def render(self, work: Work) -> Request:
+        """What a firing would do. Raises as `Trigger.render` does."""
+        return await self.trigger(work.events).render(work)
+
+
+async def render(program: TriggerProgram, events: Mapping[str, Event], firing: Firing) -> Request:
+    """A dry run: what the firing would do, with its preview; needs no ledger. Raises `TriggerError`, `LanguageError`, `ClientError`."""
+    chosen = program.of(firing)
+    return await chosen.render(Work(firing, events, trigger=chosen.name))
+
+
+def retry_policy(spec: TriggerSpec) -> RetryPolicy:
+    """How an entry of `triggers` wants its failures treated (the table in `dispatcher.retry`)."""
+    on_unknown = spec.on_unknown or ("dead" if spec.at_least_once is False else "retry")
+    if spec.retry_strategy is None:
+        return RetryPolicy(on_unknown=on_unknown, on_conflict=spec.on_conflict)
+    written = spec.retry_strategy
+    return RetryPolicy(steps=written.attempts, delays=written, on_unknown=on_unknown, on_conflict=spec.on_conflict)
