@@ -16,6 +16,7 @@ Faults are taken in the order in which they were asked for; each is used up afte
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -168,7 +169,11 @@ class FaultyProxy:
             return self._cut(request)
         forwarded = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
         async with self._session.request(
-            request.method, self.upstream + request.path_qs, headers=forwarded, data=body or None, allow_redirects=False
+            request.method,
+            self.upstream + request.path_qs,
+            headers=forwarded,
+            data=io.BytesIO(body) if body else None,
+            allow_redirects=False,
         ) as answer:
             if fault is not None and fault.cut_answer:
                 await answer.read()

@@ -169,7 +169,9 @@ class Store:
         path = str(folder / "objects.sqlite")
         self._writer = apsw.Connection(path)
         self._writer.set_busy_timeout(5000)
-        self._writer.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0")
+        self._writer.pragma("journal_mode", "wal")
+        self._writer.pragma("synchronous", "full")
+        self._writer.pragma("wal_autocheckpoint", 0)
         self._writer.execute(_SQL["schema"])
         layout = _number(self._writer, "layout")
         if layout != _LAYOUT:
@@ -299,7 +301,8 @@ def _lock(folder: Path) -> apsw.Connection:
     """Hold the folder: an exclusive lock that goes with the process, on every platform."""
     lock = apsw.Connection(str(folder / "lock"))
     try:
-        lock.execute("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE")
+        lock.pragma("journal_mode", "memory")
+        lock.execute("BEGIN EXCLUSIVE")
     except apsw.BusyError as error:
         lock.close()
         raise StoreLocked(str(folder)) from error
