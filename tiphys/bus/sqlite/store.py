@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -73,18 +73,17 @@ class Store:
     interned origins, the bound on unfinished work, and setting damaged records aside."""
 
     def __init__(
-        self, path: Path, settings: SqliteSettings, clock: Callable[[], float], on_fatal: Callable[[BaseException], None]
+        self,
+        path: Path,
+        settings: SqliteSettings,
+        connection: apsw.Connection,
+        transaction: Transaction,
+        on_fatal: Callable[[BaseException], None],
     ) -> None:
         self.path = path
         self.settings = settings
-        self.clock = clock
-        connection = _connect(path, settings)
-        try:
-            migrate(connection)
-            self.transaction = Transaction(connection, clock)
-        except BaseException:
-            connection.close()
-            raise
+        self.clock = transaction.clock
+        self.transaction = transaction
         # what the event loop knows: the writer's own view runs ahead of it by a batch
         self.end = self.transaction.position
         self.settled = self.transaction.settled
@@ -115,29 +114,14 @@ class Store:
     ) -> AsyncIterator[Store]:
         """Lock the folder (made if absent) and open the file in it. Raises `StoreLocked`, `StoreUnavailable`, `StoreError`."""
         loop = asyncio.get_running_loop()
-        lock = await loop.run_in_executor(None, partial(_lock, folder))
-        try:
-            # the constructor starts the writer, which belongs to this loop: only the file's part runs elsewhere
-            store = await cls._made(folder / FILE, settings, clock, on_fatal)
+        with await loop.run_in_executor(None, partial(_locked, folder)):
+            path = folder / FILE
+            connection, transaction = await loop.run_in_executor(None, partial(_prepared, path, settings, clock))
+            store = cls(path, settings, connection, transaction, on_fatal)
             try:
                 yield store
             finally:
                 await store._close()  # noqa: SLF001  its own
-        finally:
-            lock.__exit__(None, None, None)
-
-    @classmethod
-    async def _made(
-        cls, path: Path, settings: SqliteSettings, clock: Callable[[], float], on_fatal: Callable[[BaseException], None]
-    ) -> Store:
-        try:
-            return cls(path, settings, clock, on_fatal)
-        except (apsw.FullError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
-            raise StoreUnavailable(f"{path} cannot be written ({error})", settings.probe_interval) from error
-        except apsw.Error as error:
-            raise StoreError(
-                f"{path} cannot be opened: {error}; if it is damaged, `sqlite3 {path} .recover` saves what can be read"
-            ) from error
 
     async def _close(self) -> None:
         loop = asyncio.get_running_loop()
@@ -149,8 +133,13 @@ class Store:
     # -- reading
 
     async def read(self, function: Callable[[Reader], T]) -> T:
-        """Run a function with a reader, in a reader's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._with_reader, function)
+        """Run a function with a reader, in a reader's thread. Raises `StoreError`; an I/O error or a damaged page breaks the store."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._with_reader, function)
+        except apsw.Error as error:
+            if isinstance(error, apsw.IOError | apsw.CorruptError | apsw.NotADBError):
+                self.writer.fail(error)
+            raise StoreError(f"the store cannot be read: {error}") from error
 
     def _with_reader(self, function: Callable[[Reader], T]) -> T:
         reader: Reader | None = getattr(self._local, "reader", None)
@@ -229,11 +218,29 @@ class Store:
         self._published = {}
 
 
-def _lock(folder: Path) -> Any:
+def _locked(folder: Path) -> ExitStack:
+    """The folder, made if absent, with its lock held until the stack is closed."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = held_lock(folder)
-    lock.__enter__()
-    return lock
+    stack = ExitStack()
+    stack.enter_context(held_lock(folder))
+    return stack
+
+
+def _prepared(path: Path, settings: SqliteSettings, clock: Callable[[], float]) -> tuple[apsw.Connection, Transaction]:
+    """The writer's connection on a file of the present schema."""
+    try:
+        connection = _connect(path, settings)
+        try:
+            migrate(connection)
+            return connection, Transaction(connection, clock)
+        except BaseException:
+            connection.close()
+            raise
+    except (apsw.FullError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
+        raise StoreUnavailable(f"{path} cannot be written ({error})", settings.probe_interval) from error
+    except (apsw.Error, OSError) as error:
+        remedy = f"if it is damaged, `sqlite3 {path} .recover` saves what can be read"
+        raise StoreError(f"{path} cannot be opened: {error}; {remedy}") from error
 
 
 def _connect(path: Path, settings: SqliteSettings) -> apsw.Connection:

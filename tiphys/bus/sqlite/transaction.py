@@ -30,7 +30,7 @@ class Transaction:
     def __init__(self, connection: apsw.Connection, clock: Callable[[], float] = time.time) -> None:
         self._connection = connection
         self._sql = statements()
-        self._clock = clock
+        self.clock = clock
         self.now = clock()
         epoch, settled, _from, _readers, _replay, last, _damaged = self._one("state")
         newest = self.value("newest_position")
@@ -50,7 +50,7 @@ class Transaction:
     def begin(self) -> None:
         """Start; `now` (Unix seconds) stands still until the end."""
         self._saved = self._remembered()
-        self.now = self._clock()
+        self.now = self.clock()
         self._new_origins.clear()
         self._new_triggers.clear()
         self._connection.execute("BEGIN IMMEDIATE")

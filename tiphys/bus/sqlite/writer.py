@@ -181,6 +181,11 @@ class Writer:
             else:
                 job.done.set_result(job.result)
 
+    def fail(self, error: BaseException) -> None:
+        """A reader found the file broken: take nothing more."""
+        self._break(error, [])
+        self._wake.set()
+
     async def close(self) -> None:
         """Do what waits, checkpoint and close the connection."""
         self._closing = True
@@ -245,7 +250,7 @@ class Writer:
 
     def _one_by_one(self, jobs: list[Job[Any]], error: BaseException) -> None:
         if len(jobs) == 1:
-            jobs[0].error = error
+            jobs[0].error = _own(error)
             self._answer(jobs)
             return
         for number, job in enumerate(jobs):
@@ -255,7 +260,7 @@ class Writer:
             except apsw.Error as single:
                 if not self._survives(single, jobs[number:]):
                     return
-                job.error = single
+                job.error = _own(single)
             except Exception as single:  # noqa: BLE001  as above
                 self._rollback()
                 job.error = single
@@ -363,6 +368,15 @@ class Writer:
         except RuntimeError:
             # the loop is closed: nobody is left to be told
             self._closing = True
+
+
+def _own(error: BaseException) -> BaseException:
+    """A job's own error, in terms of the tree."""
+    if not isinstance(error, apsw.Error):
+        return error
+    wrapped = StoreError(f"the store refused it: {error}")
+    wrapped.__cause__ = error
+    return wrapped
 
 
 def _groups(jobs: list[Job[Any]]) -> Iterable[tuple[type[Job[Any]], list[Job[Any]]]]:
