@@ -1,1 +1,16 @@
-"""How event data gets into an object: sources, destinations and payloads (reference 6.3 and 6.4)."""
+"""Parameters: values from events, put into objects, templates and request bodies (reference 6.3 and 6.4)."""
+
+from dispatcher.parameters.apply import apply, construct_payload
+from dispatcher.parameters.manifest import PayloadParameter, TriggerParameter, TriggerParameterSource, notices
+from dispatcher.parameters.resolve import Resolved, resolve
+
+__all__ = [
+    "PayloadParameter",
+    "Resolved",
+    "TriggerParameter",
+    "TriggerParameterSource",
+    "apply",
+    "construct_payload",
+    "notices",
+    "resolve",
+]

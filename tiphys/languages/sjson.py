@@ -54,6 +54,20 @@ class Place:
         self._search = gjson.compile(text)
         self._keys = _keys(text)
 
+    @property
+    def searches(self) -> bool:
+        """Whether this is one of gjson's paths, which replaces what it finds and adds nothing."""
+        return self._keys is None
+
+    @property
+    def flaw(self) -> str:
+        """See `gjson.Path.flaw`."""
+        return self._search.flaw
+
+    def current(self, document: bytes) -> gjson.Result:
+        """What stands here now."""
+        return self._search.get(document)
+
     def set(self, document: bytes, value: bytes) -> bytes:
         """The document with `value`, UTF-8, as a JSON string here. Raises `PathError` if it does not fit (a key in an array)."""
         return self.set_raw(document, _quoted(value))
@@ -65,7 +79,7 @@ class Place:
         return self._set(document, self._keys, value)
 
     def _replace_found(self, document: bytes, value: bytes) -> bytes:
-        found = self._search.get(document)
+        found = self.current(document)
         if not found.exists:
             return document
         if found.index:

@@ -18,7 +18,7 @@ from typing import Any, Final
 from tiphys.errors import PathError
 from tiphys.languages.gjson.budget import MAX_NESTING, MAX_WORK, Budget
 from tiphys.languages.gjson.plain import Plain
-from tiphys.languages.gjson.result import NOTHING, Result, Text, Type, format_float
+from tiphys.languages.gjson.result import NOTHING, Result, Text, Type, decode, format_float
 from tiphys.languages.gjson.result import parse as parse_text
 from tiphys.languages.gjson.search import search
 from tiphys.languages.gjson.syntax import Route
@@ -35,6 +35,7 @@ __all__ = [
     "Text",
     "Type",
     "compile",
+    "decode",
     "elements",
     "format_float",
     "members",
@@ -74,6 +75,12 @@ class Path:
             if found is not None:
                 return found
         return self.get(data)
+
+    @property
+    def flaw(self) -> str:
+        """What makes this path another than was meant, empty for most: a query or multipath that is never closed. gjson says nothing and
+        finds something else."""
+        return self._route.flaw
 
     def __repr__(self) -> str:
         return f"Path({self.text!r})"

@@ -123,6 +123,23 @@ class Route:
                 return _built(text)
         return None, self
 
+    @property
+    def flaw(self) -> str:
+        """See `Path.flaw`."""
+        route: Route | None = self
+        while route is not None:
+            text = route.text
+            if text[:2] in (b"#(", b"#[") and _query(text) is None:
+                return "has a query that is never closed"
+            if text[:1] in (b"{", b"[") and len(text) > 1 and route.head is None:
+                return "has a multipath that is never closed, or goes on without a dot"
+            if route.head is not None:
+                route = route.head.rest
+            else:
+                part = route.in_array
+                route = part.rest or part.pipe or part.rest_pipe
+        return ""
+
     @cached_property
     def in_object(self) -> ObjectPart:
         """The first part as an object reads it."""

@@ -1,0 +1,154 @@
+"""A parameter as a manifest has it. Its paths and templates are compiled when the manifest is read, and only run from then on."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from pydantic import PrivateAttr, field_validator, model_validator
+
+from tiphys.errors import FieldError, PathError, TemplateError, shorten
+from tiphys.languages import gjson, gotemplate, sjson
+from tiphys.schema.model import Model, problem
+
+__all__ = ["PayloadParameter", "TriggerParameter", "TriggerParameterSource", "notices"]
+
+_LATER: Final = "the key or the default is used instead"
+
+
+class Finder:
+    """Where a source looks in one part of an event, the context or the data: `template` first, then `key`.
+
+    `template_error` is set where there is a template that cannot be compiled, so that what comes after it is used.
+    """
+
+    __slots__ = ("key", "template", "template_error", "template_text")
+
+    def __init__(self, key: str, template: str) -> None:
+        self.key = gjson.compile(key) if key else None
+        self.template_text = template
+        self.template: gotemplate.Template | None = None
+        self.template_error = ""
+        if template:
+            try:
+                self.template = gotemplate.compile(template)
+            except TemplateError as error:
+                self.template_error = error.problem
+
+
+class TriggerParameterSource(Model):
+    """`src`: where a value comes from (reference 6.3).
+
+    `dataKey` and `contextKey` are gjson paths, `dataTemplate` and `contextTemplate` Go templates over `.Input`; `value` is the default.
+    If any of the data fields is set, the context fields have no meaning. Without any of the four it is the default, else the whole event.
+    `useRawData` keeps the type of what a key finds; otherwise, and for a template or default, a string is written.
+    """
+
+    dependency_name: str
+    context_key: str = ""
+    context_template: str = ""
+    data_key: str = ""
+    data_template: str = ""
+    value: str | None = None
+    use_raw_data: bool = False
+    _finder: Finder | None = PrivateAttr(default=None)
+
+    @field_validator("dependency_name")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if not value:
+            raise problem("is empty", "name one of the sensor's dependencies")
+        return value
+
+    @field_validator("data_key", "context_key")
+    @classmethod
+    def _is_path(cls, value: str) -> str:
+        _check_path(value)
+        return value
+
+    @model_validator(mode="after")
+    def _template_or_more(self) -> TriggerParameterSource:
+        finder = self.finder
+        if finder is not None and finder.template_error and finder.key is None and self.value is None:
+            field = "dataTemplate" if self.from_data else "contextTemplate"
+            raise problem(
+                f"{field} cannot be compiled: {finder.template_error}", "correct it; there is neither a key nor a default"
+            )
+        return self
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Compile what is looked for."""
+        key, template = (self.data_key, self.data_template) if self.from_data else (self.context_key, self.context_template)
+        self._finder = Finder(key, template) if key or template else None
+
+    @property
+    def from_data(self) -> bool:
+        """Whether it looks in the data, and not in the context."""
+        return bool(self.data_key or self.data_template)
+
+    @property
+    def finder(self) -> Finder | None:
+        """What is looked for; `None` for the default or the whole event."""
+        return self._finder
+
+
+class PayloadParameter(Model):
+    """An entry of `payload`: a value and its place in the body. An empty `dest` makes the value the whole body."""
+
+    src: TriggerParameterSource
+    dest: str = ""
+    operation: Literal["", "append", "overwrite", "prepend"] = ""
+    _place: sjson.Place | None = PrivateAttr(default=None)
+
+    @field_validator("dest")
+    @classmethod
+    def _is_place(cls, value: str) -> str:
+        _check_path(value)
+        return value
+
+    def model_post_init(self, context: Any, /) -> None:
+        """Compile the place."""
+        self._place = sjson.compile(self.dest) if self.dest else None
+
+    @property
+    def place(self) -> sjson.Place | None:
+        """`dest`, compiled; `None` if it is empty."""
+        return self._place
+
+
+class TriggerParameter(PayloadParameter):
+    """A value, its place in the object (an sjson path), and what to do with what stands there: replace it (also where `operation` is
+    empty), or `append` or `prepend` to its text."""
+
+    @model_validator(mode="after")
+    def _has_place(self) -> TriggerParameter:
+        if not self.dest:
+            raise problem("has no dest", "add dest, for example spec.arguments.parameters.0.value")
+        return self
+
+
+def _check_path(text: str) -> None:
+    if not text:
+        return
+    try:
+        flaw = sjson.compile(text).flaw
+    except PathError as error:
+        raise problem(error.problem, error.remedy) from error
+    if flaw:
+        raise problem(flaw, "close its brackets")
+
+
+def notices(parameter: PayloadParameter, path: str) -> list[FieldError]:
+    """What is allowed and hardly meant; `path` is the parameter's in the manifest. For `lint` and conditions."""
+    src, found = parameter.src, []
+    finder = src.finder
+    if src.from_data and (src.context_key or src.context_template):
+        name = "contextKey" if src.context_key else "contextTemplate"
+        found.append(FieldError(f"{path}.src.{name}", "is ignored, since a data field is set", "leave one of them out"))
+    if src.use_raw_data and (finder is None or finder.key is None):
+        text = "has no effect: only what a key finds has a type, a template, a default and the whole event are text"
+        found.append(FieldError(f"{path}.src.useRawData", text, "use dataKey, or leave it out"))
+    if finder is not None and finder.template_error:
+        name = "dataTemplate" if src.from_data else "contextTemplate"
+        text = f"cannot be compiled ({finder.template_error}), so {_LATER}"
+        found.append(FieldError(f"{path}.src.{name}", text, "correct it", shorten(finder.template_text)))
+    return found
