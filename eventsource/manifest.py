@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+import eventsource.sources  # noqa: F401  all of them, now: the first manifest is read on the event loop, where importing would block
 from eventsource.source import Listener, Notice, registered
 from tiphys.bus.event import DEFAULT_BUS
 from tiphys.errors import FieldError, ManifestError, shorten

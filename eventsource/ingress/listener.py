@@ -24,7 +24,6 @@ from eventsource.source import Answer
 __all__ = ["Listener", "load_certificate", "server_context"]
 
 _log = structlog.get_logger(__name__)
-_SWEEP = 1.0
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -58,6 +57,7 @@ class _Server(web.Server):
         self._fresh: dict[web.RequestHandler, tuple[float, asyncio.Transport]] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self._running = asyncio.get_running_loop()
+        self._interval = min(1.0, limits.header / 4)
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             self._fresh.pop(request.protocol, None)
@@ -83,7 +83,7 @@ class _Server(web.Server):
         super().connection_made(handler, transport)
         self._fresh[handler] = (self._running.time() + self._limits.header, transport)
         if self._sweeper is None:
-            self._sweeper = self._running.call_later(_SWEEP, self._sweep)
+            self._sweeper = self._running.call_later(self._interval, self._sweep)
 
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         self._fresh.pop(handler, None)
@@ -96,7 +96,7 @@ class _Server(web.Server):
             del self._fresh[handler]
             self._observer.answered(None, 408, "no-request", self._limits.header, 0)
             transport.abort()
-        self._sweeper = self._running.call_later(_SWEEP, self._sweep) if self._fresh else None
+        self._sweeper = self._running.call_later(self._interval, self._sweep) if self._fresh else None
 
     def stop_sweeping(self) -> None:
         """Called once the last connection is gone."""

@@ -17,7 +17,7 @@ import re2
 from eventsource.source import Address, Emit, Endpoint, Health, Route
 from tiphys.errors import PatternError
 
-__all__ = ["Age", "Binding", "Claim", "Owner", "Table", "compile_path", "normal_path"]
+__all__ = ["Age", "Binding", "Claim", "Owner", "PathPattern", "Table", "compile_path", "normal_path"]
 
 
 class Owner(NamedTuple):
@@ -90,27 +90,44 @@ def normal_path(endpoint: str) -> str:
     return endpoint if endpoint.startswith("/") else f"/{endpoint}"
 
 
-def compile_path(path: str) -> Any | None:
-    """The RE2 pattern of a path with `{name}` or `{name:regex}` variables, `None` for a path without. Raises `PatternError`."""
+class PathPattern:
+    """A path with variables, compiled. `matches` returns their values, `None` if it does not match the whole path."""
+
+    __slots__ = ("_names", "_pattern")
+
+    def __init__(self, pattern: Any, names: list[str]) -> None:
+        self._pattern, self._names = pattern, names
+
+    def matches(self, path: str) -> dict[str, str] | None:
+        """The variables by name."""
+        match = self._pattern.fullmatch(path)
+        return None if match is None else {name: match.group(f"v{index}") for index, name in enumerate(self._names)}
+
+
+def compile_path(path: str) -> PathPattern | None:
+    """The pattern of a path with `{name}` or `{name:regex}` variables, `None` for a path without. Raises `PatternError`."""
     if "{" not in path and "}" not in path:
         return None
+    remedy = "write a variable as {name} or {name:regex}"
     pattern, rest = "", path
+    names: list[str] = []
     while rest:
         literal, brace, rest = rest.partition("{")
         if "}" in literal:
-            raise PatternError(path, "has a } without a {", "write a variable as {name} or {name:regex}", offset=path.index("}"))
+            raise PatternError(path, "has a } without a {", remedy)
         pattern += re2.escape(literal)
         if brace:
             end = _closing(rest)
             if end < 0:
-                raise PatternError(path, "has a { without a }", "write a variable as {name} or {name:regex}")
+                raise PatternError(path, "has a { without a }", remedy)
             name, colon, expression = rest[:end].partition(":")
-            if not name.isidentifier() or (colon and not expression):
-                raise PatternError(path, "has a variable without a name or with an empty pattern", "write {name} or {name:regex}")
-            pattern += f"(?P<{name}>{expression if colon else '[^/]+'})"
+            if not name or name in names or (colon and not expression):
+                raise PatternError(path, "has a variable without a name or pattern, or two of one name", remedy)
+            pattern += f"(?P<v{len(names)}>{expression if colon else '[^/]+'})"
+            names.append(name)
             rest = rest[end + 1 :]
     try:
-        return re2.compile(pattern)
+        return PathPattern(re2.compile(pattern), names)
     except re2.error as error:
         raise PatternError(path, str(error), "use RE2 syntax: no look-around, no back-references") from error
 
@@ -130,7 +147,7 @@ def _closing(text: str) -> int:
 @dataclass(slots=True)
 class _Port:
     exact: dict[str, Binding] = field(default_factory=dict)
-    patterns: dict[str, tuple[Any, Binding]] = field(default_factory=dict)
+    patterns: dict[str, tuple[PathPattern, Binding]] = field(default_factory=dict)
 
 
 class Table:
@@ -155,9 +172,9 @@ class Table:
         if binding is not None:
             return binding, {}
         for pattern, candidate in row.patterns.values():
-            match = pattern.fullmatch(path)
-            if match is not None:
-                return candidate, match.groupdict()
+            params = pattern.matches(path)
+            if params is not None:
+                return candidate, params
         return None
 
     def bindings(self, port: int | None = None) -> set[Binding]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from eventsource.ingress import Ingress, IngressSettings, Limits
 from eventsource.manifest import parse
@@ -198,7 +199,7 @@ async def read_reply(reader: asyncio.StreamReader, method: str = "POST") -> Repl
 def data_of(event: Event) -> Any:
     """An event's data, decoded; it equals the payload that the event carries."""
     assert event.data is not None
-    decoded = json.loads(event.data)
+    decoded = orjson.loads(event.data)
     assert event.payload == decoded
     return decoded
 
