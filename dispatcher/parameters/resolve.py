@@ -98,7 +98,7 @@ class Resolver:
             if found.exists:
                 kept = found.type in (gjson.Type.JSON, gjson.Type.NULL)
                 return Resolved(found.type, found.raw if kept else found.utf8), ""
-            reasons.append(f"there is nothing at {part}Key {finder.key.text!r}{_around(finder.key.text, self._input(src, text))}")
+            reasons.append(f"there is nothing at {part}Key {finder.key.text!r}{self._around(src, finder.key.text, text)}")
         return None, ", and ".join(reasons)
 
     def _render(self, src: TriggerParameterSource, finder: Finder, text: bytes) -> tuple[Resolved | None, str]:
@@ -106,7 +106,7 @@ class Resolver:
             return None, f"cannot be compiled: {finder.template_error}"
         try:
             rendered = finder.template.render(self._input(src, text))
-        except TemplateError as error:
+        except (TemplateError, PathError) as error:
             return None, f"failed: {error.problem}"
         if rendered in ("", gotemplate.NO_VALUE):
             return None, "yields nothing" if not rendered else f"yields {gotemplate.NO_VALUE}"
@@ -125,6 +125,12 @@ class Resolver:
         if at not in self._inputs:
             self._inputs[at] = gjson.parse(text).value
         return self._inputs[at]
+
+    def _around(self, src: TriggerParameterSource, path: str, text: bytes) -> str:
+        try:
+            return _instead(path, self._input(src, text))
+        except PathError as error:
+            return f" (it {error.problem})"
 
     def _warn(self, text: str) -> None:
         if self._warnings is not None:
@@ -158,7 +164,7 @@ def _yaml_as_json(data: bytes) -> bytes:
         raise _Unusable(f"its data is no YAML: {error}") from error
 
 
-def _around(path: str, value: Any) -> str:
+def _instead(path: str, value: Any) -> str:
     """What there is instead: the keys of the last object on the way that exists. Never a value."""
     way: list[str] = []
     for key in path.split("."):

@@ -6,9 +6,9 @@ A path is compiled once and looks at JSON text, never at a decoded copy of it, s
     path = gjson.compile("body.commits.#(author.name==\"Ada\")#.id")
     path.get(event.data).raw
 
-Two things differ, since a path is a tenant's and the process serves them all. A search that would go through more than 64 MiB or more
-than 200 levels raises `PathError`. A wildcard always gets its right answer, where gjson gives up on hostile ones; an index of more than
-18 digits finds nothing, where gjson's wraps around.
+Where gjson would use up memory, time or stack, this does not, since a path is a tenant's and the process serves them all. A search that
+goes through the document more than 16 times (8 MiB, if it is small) or more than 200 levels deep raises `PathError`. A wildcard always gets
+its right answer, where gjson gives up on hostile ones. An index of more than 18 digits finds nothing, where gjson's wraps around.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tiphys.errors import PathError
-from tiphys.languages.gjson.budget import MAX_NESTING, MAX_WORK, Budget
+from tiphys.languages.gjson.budget import MAX_NESTING, MIN_WORK, PASSES, Budget
 from tiphys.languages.gjson.plain import Plain
 from tiphys.languages.gjson.result import NOTHING, Result, Text, Type, decode, format_float
 from tiphys.languages.gjson.result import parse as parse_text
@@ -28,8 +28,9 @@ from tiphys.languages.gjson.values import elements, members
 __all__ = [
     "MAX_NESTING",
     "MAX_PATH",
-    "MAX_WORK",
+    "MIN_WORK",
     "NOTHING",
+    "PASSES",
     "Path",
     "Result",
     "Text",
@@ -61,8 +62,8 @@ class Path:
         self._plain = Plain.of(encoded)
 
     def get(self, data: bytes) -> Result:
-        """What is at this path in JSON text. Raises `PathError` if that takes too much work; see `MAX_WORK` and `MAX_NESTING`."""
-        return search(Text.of(data), self._route, Budget(self._route.text))
+        """What is at this path in JSON text. Raises `PathError` if that takes too much work; see `MIN_WORK`, `PASSES` and `MAX_NESTING`."""
+        return search(Text.of(data), self._route, Budget(self._route.text, len(data)))
 
     def get_from(self, payload: Any, data: bytes) -> Result:
         """The same, quicker where it can be, for `payload` = the decoded `data` (anything else if it is no JSON, for instance `NOT_JSON`).

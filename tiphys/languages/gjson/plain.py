@@ -46,7 +46,7 @@ class Plain:
         `payload` says whether the path leads anywhere, the text what is there: a key that stands in it once, with no escape that could
         write the same key otherwise, is the one.
         """
-        if b"\\u00" in data:
+        if b"\\" in data and b"\\u00" in data:  # the first is a quick no for most
             return None
         value, quoted, rest = payload, b"", None
         for name, text, index, remaining in self._keys:
@@ -67,5 +67,5 @@ class Plain:
         if found is None:
             return None
         if rest is not None:
-            found = search(found.text, rest, Budget(rest.text))
+            found = search(found.text, rest, Budget(rest.text, len(data)))
         return found.at(found.text.offset_in(whole), None)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cmp_to_key
 from typing import Final
 
-from tiphys.languages.gjson.budget import MAX_NESTING, Budget
+from tiphys.languages.gjson.budget import Budget
 from tiphys.languages.gjson.result import Text, parse
 from tiphys.languages.gjson.scan import parse_float
+from tiphys.languages.gjson.validity import valid
 
 __all__ = ["Layout", "pretty"]
 
@@ -28,7 +29,7 @@ def pretty(text: bytes, layout: Layout, budget: Budget) -> bytes:
     """Lay out one value. Raises `PathError` if it is nested too deeply."""
     printer = _Printer(text, layout, budget)
     printer.out += layout.prefix
-    printer.value(0, 0, 0)
+    printer.value(0, 0)
     return bytes(printer.out + b"\n") if printer.out else b""
 
 
@@ -47,16 +48,17 @@ class _Printer:
         self.out = bytearray()
         self.line = 0  # where the current line begins in `out`
 
-    def value(self, i: int, tabs: int, depth: int) -> int:
+    def value(self, i: int, tabs: int) -> int:
         found = _START.search(self.text, i)
         if found is None:
             return max(i, len(self.text))
         i = found.start()
         kind = self.text[i]
         if kind in b"{[":
-            if depth > MAX_NESTING:
-                raise self.budget.too_deep()
-            return self._array(i, tabs, depth) if kind == 0x5B else self._block(i, tabs, depth)
+            self.budget.enter(2)
+            i = self._array(i, tabs) if kind == 0x5B else self._block(i, tabs)
+            self.budget.depth -= 2
+            return i
         return self._scalar(i)
 
     def _scalar(self, i: int) -> int:
@@ -80,21 +82,19 @@ class _Printer:
         self.out += self.text[i:end]
         return end
 
-    def _array(self, i: int, tabs: int, depth: int) -> int:
+    def _array(self, i: int, tabs: int) -> int:
         """On one line if it holds no object and fits."""
         room = self.layout.width - (len(self.out) - self.line)
         if self.layout.width > 0 and room > 3:
             mark = len(self.out)
-            end = self._on_one_line(i, mark + room, depth)
+            end = self._on_one_line(i, mark + room)
             if end >= 0:
                 return end
             del self.out[mark:]
-        return self._block(i, tabs, depth)
+        return self._block(i, tabs)
 
-    def _on_one_line(self, i: int, limit: int, depth: int) -> int:
+    def _on_one_line(self, i: int, limit: int) -> int:
         """-1 if it cannot be done: an object, or wider than up to `limit`."""
-        if depth > MAX_NESTING:
-            raise self.budget.too_deep()
         self.out += b"["
         count, i = 0, i + 1
         while found := _NEXT.search(self.text, i):
@@ -109,7 +109,9 @@ class _Printer:
             elif self.text[start.start()] == 0x7B:
                 return -1
             elif self.text[start.start()] == 0x5B:
-                i = self._on_one_line(start.start(), limit, depth + 1)
+                self.budget.enter(2)
+                i = self._on_one_line(start.start(), limit)
+                self.budget.depth -= 2
             else:
                 i = self._scalar(start.start())
             if i < 0 or len(self.out) > limit:
@@ -117,7 +119,7 @@ class _Printer:
             count += 1
         return len(self.text) if len(self.out) <= limit else -1
 
-    def _block(self, i: int, tabs: int, depth: int) -> int:
+    def _block(self, i: int, tabs: int) -> int:
         opening = self.text[i]
         of_object = opening == 0x7B
         closing = b"}" if of_object else b"]"
@@ -145,7 +147,7 @@ class _Printer:
                 after = self._copy(_STRING, i)
                 key, i = self.text[i:after], after
                 self.out += b": "
-            i = self.value(i, tabs + 1, depth + 1)
+            i = self.value(i, tabs + 1)
             if pairs is not None:
                 pairs.append((key, begin, len(self.out)))
             count += 1
@@ -185,7 +187,7 @@ def _rank(value: bytes) -> tuple[int, float, bytes]:
     """Null, false, numbers, strings, true, objects and arrays; within a kind by value."""
     kind = value[:1]
     if kind == b'"':
-        return 3, 0.0, parse(Text.of(value)).utf8
+        return 3, 0.0, parse(Text.of(value)).utf8 if b"\\" not in value or valid(value) else b""
     if kind in (b"", b"n"):
         return 0, 0.0, value
     if kind == b"f":

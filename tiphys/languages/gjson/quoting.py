@@ -7,13 +7,15 @@ from typing import Final
 
 __all__ = ["quote"]
 
-_TO_ESCAPE: Final = re.compile('[\x00-\x1f"\\\\<>&\u2028\u2029\udc80-\udcff]')
-_SHORT: Final = {"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"}
+_TO_ESCAPE: Final = re.compile("[\x00-\x1f<>&\u2028\u2029\udc80-\udcff]")
+_SHORT: Final = {"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def quote(text: bytes) -> bytes:
     """`text` as a JSON string."""
-    return b'"%b"' % _TO_ESCAPE.sub(_escape, text.decode("utf-8", "surrogateescape")).encode()
+    # one by one is slow, so the two that are common in text that holds JSON are done first
+    escaped = text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    return b'"%b"' % _TO_ESCAPE.sub(_escape, escaped.decode("utf-8", "surrogateescape")).encode()
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -143,7 +143,7 @@ class Result:
 
     @property
     def value(self) -> Any:
-        """The decoded value; all numbers are floats; of equal keys the first counts."""
+        """The decoded value; all numbers are floats; of equal keys the first counts. Raises `PathError` beyond 1,000 levels."""
         match self.type:
             case Type.STRING:
                 return decode(self._string)

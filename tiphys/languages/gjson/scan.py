@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Final
 
 __all__ = [
     "OBJECT_OR_ARRAY",
-    "brackets",
     "closed_end",
     "literal_end",
     "number_end",
@@ -33,15 +33,15 @@ _QUOTE, _OPENING = 0x22, b"{[("
 
 def _nested(levels: int) -> bytes:
     """A pattern for brackets nested up to `levels` deep. Like gjson it lets any kind close any other."""
-    inside = rb'[^"{}\[\]()]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-    pattern = rb"[{\[(](?:%b)*+[}\])]" % inside
+    flat = rb'[^"{}\[\]()]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]()]*+)*+'
+    pattern = rb"[{\[(]%b[}\])]" % flat
     for _ in range(levels - 1):
-        pattern = rb"[{\[(](?:%b|%b)*+[}\])]" % (inside, pattern)
+        pattern = rb"[{\[(]%b(?:%b%b)*+[}\])]" % (flat, pattern, flat)
     return pattern
 
 
 # nearly everything that is skipped is this shallow, and then it is skipped in C
-_SHALLOW: Final = re.compile(_nested(6), re.DOTALL)
+_SHALLOW: Final = re.compile(_nested(8), re.DOTALL)
 
 
 def string_end(buf: bytes, i: int, end: int) -> int:
@@ -70,6 +70,12 @@ def squash(buf: bytes, i: int, end: int) -> tuple[int, int]:
     """
     if found := _SHALLOW.match(buf, i, end):
         return found.end(), found.end()
+    known, tail_open = _matching(buf)
+    close = known.get(i, -1)
+    if 0 < close <= end:
+        return close, close
+    if close == 0 and end == len(buf):
+        return end + tail_open, end
     depth = 1
     for token in _TOKEN.finditer(buf, i + 1, end):
         kind = buf[token.start()]
@@ -85,28 +91,33 @@ def squash(buf: bytes, i: int, end: int) -> tuple[int, int]:
     return end, end
 
 
+@lru_cache(maxsize=2)
+def _matching(buf: bytes) -> tuple[dict[int, int], bool]:
+    """For each opening bracket the index after the one that closes it, 0 if none does, and whether the text ends within a string.
+
+    A deep document is asked about level by level: kept, that takes one pass, where it would take one for each level.
+    """
+    ends: dict[int, int] = {}
+    opened: list[int] = []
+    for token in _TOKEN.finditer(buf):
+        kind = buf[token.start()]
+        if kind in _OPENING:
+            opened.append(token.start())
+            ends[token.start()] = 0
+        elif kind != _QUOTE:
+            if opened:
+                ends[opened.pop()] = token.end()
+        elif token.end() - token.start() == 1:
+            return ends, True
+    return ends, False
+
+
 def closed_end(buf: bytes, i: int, end: int) -> int:
     """The end of what begins at `i`, a string or brackets, whole; `end` if it is never closed."""
     if buf[i] == _QUOTE:
         closed = string_end(buf, i + 1, end)
         return end if closed < 0 else closed
     return squash(buf, i, end)[1]
-
-
-def brackets(buf: bytes, start: int, end: int) -> dict[int, int]:
-    """For each opening bracket the index after the one that closes it (or `end`), found in one pass."""
-    ends: dict[int, int] = {}
-    opened: list[int] = []
-    for token in _TOKEN.finditer(buf, start, end):
-        kind = buf[token.start()]
-        if kind in _OPENING:
-            opened.append(token.start())
-            ends[token.start()] = end
-        elif kind != _QUOTE and opened:
-            ends[opened.pop()] = token.end()
-        elif kind == _QUOTE and token.end() - token.start() == 1:
-            break
-    return ends
 
 
 _SPACE: Final = bytes(range(33))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from tiphys.languages.gjson.budget import MAX_NESTING, Budget
+from tiphys.languages.gjson.budget import Budget
 from tiphys.languages.gjson.result import NOTHING, Result, Text, Type, parse
 from tiphys.languages.gjson.scan import OBJECT_OR_ARRAY, parse_float, string_end, unescape
 from tiphys.languages.gjson.syntax import ArrayPart, Built, Changed, ObjectPart, Query, Route
@@ -25,13 +25,10 @@ _JSON_SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 def search(text: Text, route: Route, budget: Budget) -> Result:
     """What is at `route` in `text`. Raises `PathError` when the budget is used up."""
     budget.spend(text.end - text.start)
-    if budget.depth >= MAX_NESTING:
-        raise budget.too_deep()
-    budget.depth += 1
-    try:
-        return _search(text, route, budget)
-    finally:
-        budget.depth -= 1
+    budget.enter(4)
+    found = _search(text, route, budget)
+    budget.depth -= 4
+    return found
 
 
 def _search(text: Text, route: Route, budget: Budget) -> Result:
@@ -118,15 +115,11 @@ class _Walk:
 
     def _below(self, i: int, rest: Route) -> tuple[int, bool]:
         """Into the object or array that opens at `i`."""
-        if self.budget.depth >= MAX_NESTING:
-            raise self.budget.too_deep()
-        self.budget.depth += 1
-        try:
-            if self.text.buf[i] == 0x7B:
-                return self._object(i + 1, rest.in_object)
-            return self._array(i + 1, rest.in_array)
-        finally:
-            self.budget.depth -= 1
+        self.budget.enter(1)
+        in_object = self.text.buf[i] == 0x7B
+        found = self._object(i + 1, rest.in_object) if in_object else self._array(i + 1, rest.in_array)
+        self.budget.depth -= 1
+        return found
 
     def _object(self, i: int, part: ObjectPart) -> tuple[int, bool]:
         """Where to go on, and whether it was found. `i` is behind the opening bracket."""

@@ -7,10 +7,14 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
+from tiphys.errors import PathError
 from tiphys.languages.gjson.result import NOTHING, Result, Text, Type, decode, parse
-from tiphys.languages.gjson.scan import OBJECT_OR_ARRAY, brackets, literal_end, number_end, squash, string_end, unescape
+from tiphys.languages.gjson.scan import OBJECT_OR_ARRAY, literal_end, number_end, squash, string_end, unescape
 
-__all__ = ["decoded", "elements", "extent", "is_array", "is_object", "members", "parse_any", "value"]
+__all__ = ["MAX_DECODED", "decoded", "elements", "extent", "is_array", "is_object", "members", "parse_any", "value"]
+
+MAX_DECODED: Final = 1_000
+"""Levels of the deepest value that is decoded; hardly anything can take a deeper one."""
 
 _ANY_START: Final = re.compile(rb'["{\[ntf+\-0-9iIN]')
 _IN_SEQUENCE: Final = re.compile(rb'["{\[ntf\-0-9\]}]')
@@ -102,11 +106,11 @@ def elements(result: Result) -> list[Result]:
     if not is_array(result):
         return [] if result.type is Type.NULL else [result]
     buf, i, end = result.text
-    return list(_sequence(buf, i + 1, end, {}))
+    return list(_sequence(buf, i + 1, end))
 
 
 def decoded(text: Text) -> Any:
-    """The value of an object or array. Text that is no JSON yields what gjson makes of it; no text is too deep."""
+    """The value of an object or array. Text that is no JSON yields what gjson makes of it. Raises `PathError` beyond `MAX_DECODED`."""
     source = decode(text.copy())
     if "\\ud" in source or "\\uD" in source:  # perhaps a lone surrogate, which must become U+FFFD
         return _decoded(text)
@@ -134,8 +138,7 @@ def _decoded(text: Text) -> Any:
     opening = _NO_SPACE.search(buf, start, end)
     if opening is None or buf[opening.start()] not in b"{[":
         return None
-    ends = brackets(buf, start, end)
-    root = _Level(buf, opening.start(), end, ends)
+    root = _Level(buf, opening.start(), end)
     levels = [root]
     while levels:
         level = levels[-1]
@@ -145,9 +148,11 @@ def _decoded(text: Text) -> Any:
         elif isinstance(level.holder, dict) and level.key is None:
             level.key = item.string if item.type is Type.STRING else ""
         elif item.type is Type.JSON:
-            below = _Level(buf, item.text.start, item.text.end, ends)
+            below = _Level(buf, item.text.start, item.text.end)
             level.put(below.holder)
             levels.append(below)
+            if len(levels) > MAX_DECODED:
+                raise PathError("@this", f"finds a value nested more than {MAX_DECODED:,} levels deep", "use its text")
         else:
             level.put(item.value)
     return root.holder
@@ -158,9 +163,9 @@ class _Level:
 
     __slots__ = ("holder", "items", "key")
 
-    def __init__(self, buf: bytes, i: int, end: int, ends: dict[int, int]) -> None:
+    def __init__(self, buf: bytes, i: int, end: int) -> None:
         self.holder: dict[str, Any] | list[Any] = {} if buf[i] == 0x7B else []
-        self.items = _sequence(buf, i + 1, end, ends)
+        self.items = _sequence(buf, i + 1, end)
         self.key: str | None = None
 
     def put(self, value: Any) -> None:
@@ -171,7 +176,7 @@ class _Level:
             self.key = None
 
 
-def _sequence(buf: bytes, i: int, end: int, ends: dict[int, int]) -> Iterator[Result]:
+def _sequence(buf: bytes, i: int, end: int) -> Iterator[Result]:
     """All values up to the first closing bracket, whatever stands between them."""
     while found := _IN_SEQUENCE.search(buf, i, end):
         i = found.start()
@@ -179,7 +184,7 @@ def _sequence(buf: bytes, i: int, end: int, ends: dict[int, int]) -> Iterator[Re
         if kind in b"]}":
             return
         if kind in b"{[":
-            item = Result(Type.JSON, Text(buf, i, ends.get(i) or squash(buf, i, end)[1]))
+            item = Result(Type.JSON, Text(buf, i, squash(buf, i, end)[1]))
         elif kind in b"tfn":
             item = Result(_LITERALS[kind], Text(buf, i, literal_end(buf, i, end)))
         else:
