@@ -13,7 +13,7 @@ from typing import Final
 from sensors.filters.finding import FilterError, Finding, Judgement
 from sensors.manifest import DataFilter
 from tiphys.bus.event import Event
-from tiphys.errors import FieldError, LanguageError, TemplateError, shorten
+from tiphys.errors import FieldError, LanguageError, PathError, TemplateError, shorten
 from tiphys.languages import gjson, gonumber, gotemplate, regex
 
 __all__ = ["DataClause"]
@@ -52,6 +52,8 @@ class DataClause:
                 attempt()
             except LanguageError as error:
                 found.append(FieldError(f"{path}.{field}", error.problem, error.remedy, shorten(error.text)))
+        if flaw := gjson.compile(entry.path).flaw if not found else "":
+            found.append(FieldError(f"{path}.path", flaw, "gjson would find something else than is meant", shorten(entry.path)))
         for index, value in enumerate(entry.value):
             try:
                 _test(entry, value)
@@ -66,11 +68,14 @@ class DataClause:
         """Raises `FilterError` if the path leads nowhere or the template yields nothing."""
         if event.data is None:
             return True
-        result = self._find(event.data)
+        result = self._find(event)
         return any(test(result) for test in self._tests)
 
-    def _find(self, data: bytes) -> gjson.Result:
-        result = self._path.get(data)
+    def _find(self, event: Event) -> gjson.Result:
+        try:
+            result = self._path.get_from(event.payload, event.data or b"")
+        except PathError as error:
+            raise FilterError(f"the path cannot be followed: {error.problem}") from error
         if not result.exists:
             raise FilterError("there is nothing at this path")
         if self._template is None:
@@ -91,7 +96,7 @@ class DataClause:
         if event.data is None:
             return Finding(asked, Judgement.PASSED, "no data", "an event without data passes", self.number)
         try:
-            result = self._find(event.data)
+            result = self._find(event)
         except FilterError as error:
             return Finding(asked, Judgement.ERRORED, "nothing", str(error), self.number)
         passed = any(test(result) for test in self._tests)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain, combinations
 
 import pytest
@@ -28,9 +29,8 @@ def expressions() -> st.SearchStrategy[str]:
 @given(expressions())
 def test_a_condition_holds_exactly_where_python_says_so(text: str) -> None:
     condition = compile_condition(text, NAMES)
-    python = text.replace("&&", " and ").replace("||", " or ")
-    for number, name in enumerate(NAMES):
-        python = python.replace(name, f"v[{number}]")
+    python = re.sub(r"[^\W\d][\w-]*", lambda match: f"v[{NAMES.index(match.group())}]", text)
+    python = python.replace("&&", " and ").replace("||", " or ")
     for received in chain.from_iterable(combinations(NAMES, size) for size in range(len(NAMES) + 1)):
         assert condition.evaluate(received) == eval(python, {"v": [name in received for name in NAMES]})
     assert condition.requires_and == ("&&" in text)

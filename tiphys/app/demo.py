@@ -161,7 +161,9 @@ class _Demo:
             async with asyncio.timeout(_FIRST):
                 await self._created.wait()
         except TimeoutError:
-            self._console.print(Text(f"No Workflow within {_FIRST:g} s; `tiphys events` and `tiphys firings` say why.", style="red"))
+            self._console.print(
+                Text(f"No Workflow within {_FIRST:g} s; `tiphys events` and `tiphys firings` say why.", style="red")
+            )
         self._suggest(service)
 
     def _push(self) -> str:
@@ -210,7 +212,12 @@ class _Demo:
 def _git(*arguments: str) -> str:
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
     done = subprocess.run(  # noqa: S603  a fixed program, no shell
-        ["git", *arguments], capture_output=True, text=True, timeout=60, check=False, env=environment  # noqa: S607
+        ["git", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment,  # noqa: S607
     )
     if done.returncode:
         raise SettingsError("git", f"`git {' '.join(arguments)}` failed: {done.stderr.strip()}")

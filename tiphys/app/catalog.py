@@ -1,0 +1,278 @@
+"""The manifests that run: from wherever they come, through admission, into the ledger and the rooms.
+
+One manifest's fault is its own: a refused version leaves the accepted one running, and its errors stand here for status and lint. The last
+accepted version is kept in the ledger, so that a start without the cluster goes on with what it knows. A sensor or trigger that goes away
+leaves its unstarted work for the grace of a deletion, and takes it up again if it comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+import structlog
+
+from dispatcher.program import TriggerProgram
+from dispatcher.queue import Dispatcher
+from dispatcher.trigger import Services
+from eventsource.manifest import EventSource
+from eventsource.room import Room
+from sensors import Matcher, SensorProgram
+from tiphys.app.admission import KINDS, Accepted, Notice, SensorPlan, admit, identity
+from tiphys.app.metrics import Metrics
+from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
+from tiphys.bus.firing import TriggerKey
+from tiphys.bus.ledger import Kept, Ledger
+from tiphys.errors import FieldError, ManifestError, StoreUnavailable
+from tiphys.schema.loader import Document
+
+__all__ = ["Catalog", "Entry", "Key"]
+
+_log = structlog.get_logger(__name__)
+Key = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class Entry:
+    """What is known of one object: the version that runs (if any), what is wrong with the newest one, and what its owner should know."""
+
+    kind: str
+    namespace: str
+    name: str
+    origin: str
+    revision: int = 0
+    generation: int = 0
+    errors: tuple[FieldError, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    triggers: tuple[TriggerKey, ...] = field(default=())
+
+
+@dataclass(slots=True)
+class Rooms:
+    """The three rooms and the ledger, as the catalog drives them."""
+
+    ledger: Ledger
+    room: Room
+    matcher: Matcher
+    dispatcher: Dispatcher
+    services: Services
+
+
+class Catalog:
+    """Every manifest of the service, by (kind, namespace, name). `changed` hears of each entry that changed, for status.
+
+    `grace` is the time in seconds that a deleted sensor's work waits; `impersonate` makes triggers act as the Sensor's account.
+    """
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        templates: KnownTemplates,
+        metrics: Metrics,
+        *,
+        namespace: str,
+        strict: bool = False,
+        grace: float = 600.0,
+        impersonate: bool = False,
+        changed: Callable[[Entry], None] | None = None,
+    ) -> None:
+        self._rooms, self._templates, self._metrics = rooms, templates, metrics
+        self._namespace, self._strict, self._grace, self._impersonate = namespace, strict, grace, impersonate
+        self._changed = changed or (lambda _: None)
+        self._entries: dict[Key, Entry] = {}
+        self._documents: dict[Key, Document] = {}
+        self._leaving: dict[TriggerKey, asyncio.Task[None]] = {}
+        self._lock = asyncio.Lock()
+
+    @property
+    def entries(self) -> list[Entry]:
+        """Every entry, by kind, namespace and name."""
+        return [self._entries[key] for key in sorted(self._entries)]
+
+    async def load_kept(self) -> set[str]:
+        """Run what was accepted last time; returns the origins that it came from. What no longer passes is left for its origin."""
+        origins = set()
+        for kept in await self._rooms.ledger.kept():
+            if kept.kind in KINDS:
+                await self._apply_kept(kept)
+                origins.add(kept.origin)
+        return origins
+
+    async def _apply_kept(self, kept: Kept) -> None:
+        document = Document(orjson.loads(kept.body), kept.origin)
+        try:
+            accepted = admit(document, kept.namespace)
+        except ManifestError as error:
+            _log.warning("a kept manifest is no longer accepted", action="kept-refused", name=kept.name, error=str(error))
+            return
+        async with self._lock:
+            await self._run(accepted, kept)
+
+    async def put(self, document: Document, origin: str) -> None:
+        """A new or changed object of any kind. What is refused is recorded, not raised."""
+        kind, namespace, name = identity(document.object, self._namespace)
+        if kind in TEMPLATE_KINDS:
+            if self._templates.put(kind, namespace, name, document.object):
+                await self._recheck()
+        elif kind in KINDS:
+            async with self._lock:
+                await self._put((kind, namespace, name), document, origin)
+
+    async def _put(self, key: Key, document: Document, origin: str) -> None:
+        entry = self._entries.get(key)
+        if entry and entry.origin != origin and entry.revision:
+            problem = f"is also in {entry.origin}, which came first"
+            fault = FieldError("metadata.name", problem, "keep it in one place", where=document.where("metadata.name"))
+            _log.warning("a manifest comes from two places", action="manifest-twice", kind=key[0], name=key[2], error=str(fault))
+            return
+        try:
+            accepted = admit(document, self._namespace, self._templates, strict=self._strict)
+        except ManifestError as error:
+            self._refuse(key, origin, error.errors)
+            return
+        self._documents[key] = document
+        kept = await self._keep(accepted, origin)
+        await self._run(accepted, kept)
+
+    async def _keep(self, accepted: Accepted, origin: str) -> Kept:
+        """Keep the version; while the store takes no writes nothing changes, and it is tried again."""
+        while True:
+            try:
+                return await self._rooms.ledger.keep(accepted.kind, accepted.namespace, accepted.name, accepted.body, origin)
+            except StoreUnavailable as error:
+                await asyncio.sleep(error.retry_after)
+
+    def _refuse(self, key: Key, origin: str, errors: Iterable[FieldError]) -> None:
+        entry = self._entries.get(key) or Entry(*key, origin)
+        found = tuple(errors)
+        if entry.errors != found:
+            for error in found:
+                _log.error("a manifest is refused", action="manifest-refused", kind=key[0], name=f"{key[1]}/{key[2]}", error=str(error))
+        self._record(replace(entry, errors=found))
+
+    def _record(self, entry: Entry) -> None:
+        self._entries[entry.kind, entry.namespace, entry.name] = entry
+        self._count()
+        self._changed(entry)
+
+    def _count(self) -> None:
+        for kind in KINDS:
+            mine = [entry for entry in self._entries.values() if entry.kind == kind]
+            self._metrics.manifests.labels(kind, "running").set(sum(1 for entry in mine if entry.revision))
+            self._metrics.manifests.labels(kind, "refused").set(sum(1 for entry in mine if entry.errors))
+
+    async def _run(self, accepted: Accepted, kept: Kept) -> None:
+        """Bring the rooms in line with an accepted version. Nothing is touched where it runs already."""
+        key = (accepted.kind, accepted.namespace, accepted.name)
+        old = self._entries.get(key)
+        triggers: tuple[TriggerKey, ...] = ()
+        if isinstance(accepted.plan, EventSource):
+            await self._rooms.room.apply(accepted.plan)
+        else:
+            program = accepted.plan.program(revision=kept.revision, since=kept.since)
+            triggers = tuple(trigger.key for trigger in program.triggers)
+            if old is None or old.revision != kept.revision:
+                await self._run_sensor(accepted.plan, program)
+                self._leave(set(old.triggers if old else ()) - set(triggers))
+        self._record(Entry(*key, kept.origin, kept.revision, accepted.generation, (), accepted.notices, triggers))
+
+    async def _run_sensor(self, plan: SensorPlan, program: SensorProgram) -> None:
+        account = f"system:serviceaccount:{plan.namespace}:{plan.account}" if self._impersonate and plan.account else None
+        for trigger, spec in zip(program.triggers, plan.spec.triggers, strict=True):
+            if leaving := self._leaving.pop(trigger.key, None):
+                leaving.cancel()
+            self._rooms.dispatcher.set_trigger(
+                trigger.key, TriggerProgram(trigger.key, spec, self._rooms.services, impersonate=account)
+            )
+        self._metrics.expect_sensor(program)
+        await self._rooms.matcher.put(program)
+
+    async def delete(self, kind: str, namespace: str, name: str, origin: str) -> None:
+        """An object is gone from its origin."""
+        key = (kind, namespace, name)
+        if kind in TEMPLATE_KINDS:
+            if self._templates.remove(kind, namespace, name):
+                await self._recheck()
+            return
+        async with self._lock:
+            entry = self._entries.get(key)
+            if entry is None or entry.origin != origin:
+                return
+            del self._entries[key]
+            self._documents.pop(key, None)
+            if entry.revision:
+                await self._rooms.ledger.forget(kind, namespace, name)
+            if kind == "EventSource":
+                await self._rooms.room.remove(namespace, name)
+            else:
+                await self._rooms.matcher.remove(namespace, name)
+                self._leave(entry.triggers)
+            self._count()
+
+    async def synced(self, origin: str, present: Collection[Key]) -> None:
+        """An origin has answered in full: what it no longer has is gone."""
+        gone = [key for key, entry in self._entries.items() if entry.origin == origin and key not in present]
+        for kind, namespace, name in gone:
+            await self.delete(kind, namespace, name, origin)
+
+    def unknown_trigger(self, key: TriggerKey) -> None:
+        """A firing waits for a trigger that no manifest has: it gets the same grace (it went away while the service was down)."""
+        if key not in self._leaving and not any(key in entry.triggers for entry in self._entries.values()):
+            self._leave([key])
+
+    def _leave(self, triggers: Iterable[TriggerKey]) -> None:
+        for key in triggers:
+            self._rooms.dispatcher.remove_trigger(key)
+            self._leaving[key] = asyncio.create_task(self._bury(key), name=f"deletion-grace:{'/'.join(key)}")
+
+    async def _bury(self, key: TriggerKey) -> None:
+        """After the grace, end what waits for a trigger that did not come back."""
+        await asyncio.sleep(self._grace)
+        await self._rooms.matcher.release(key)
+        count = await self._rooms.ledger.cancel(key, "sensor deleted")
+        self._leaving.pop(key, None)
+        if count:
+            _log.warning("firings of a deleted trigger were cancelled", action="firings-cancelled", trigger="/".join(key), count=count)
+
+    async def _recheck(self) -> None:
+        """A WorkflowTemplate changed: do the arguments of every sensor still fit? What runs goes on; it is checked again when it fires."""
+        async with self._lock:
+            for key, document in list(self._documents.items()):
+                entry = self._entries.get(key)
+                if key[0] != "Sensor" or entry is None:
+                    continue
+                try:
+                    admit(document, self._namespace, self._templates, strict=self._strict)
+                    errors: tuple[FieldError, ...] = ()
+                except ManifestError as error:
+                    errors = error.errors
+                if errors != entry.errors:
+                    if errors:
+                        self._refuse(key, entry.origin, errors)
+                    else:
+                        await self._put(key, document, entry.origin)
+
+    async def aclose(self) -> None:
+        """End the graces that are under way; the work stays in the ledger."""
+        for task in self._leaving.values():
+            task.cancel()
+        await asyncio.gather(*self._leaving.values(), return_exceptions=True)
+
+    def overview(self) -> list[dict[str, Any]]:
+        """Every manifest as the API shows it."""
+        return [
+            {
+                "kind": entry.kind,
+                "namespace": entry.namespace,
+                "name": entry.name,
+                "origin": entry.origin,
+                "revision": entry.revision,
+                "running": bool(entry.revision),
+                "errors": [str(error) for error in entry.errors],
+                "notices": [f"{one.path}: {one.text}" for one in entry.notices],
+            }
+            for entry in self.entries
+        ]

@@ -1,0 +1,374 @@
+"""The service: everything opened in order, run side by side, and closed in the other order.
+
+Open: store → epoch → cluster → rooms → kept manifests → the Matcher and the dispatcher → origins → ingress and API. The last accepted
+manifests run before any port answers, so a restart without the cluster serves what it knows. While an origin that has no kept
+copies has not answered yet, unknown routes answer 503, the Matcher does not move, and the service is not ready.
+
+Close: not ready → the ingress closes, requests finish → sources stop → the Matcher settles → running triggers finish → the store
+checkpoints. Each has its own time limit; correctness depends on none of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import structlog
+
+from dispatcher.observer import Observer as DispatcherObserver
+from dispatcher.program import TriggerProgram
+from dispatcher.queue import Dispatcher, DispatcherSettings
+from eventsource.ingress import SHARED_PORT, Ingress, IngressSettings
+from eventsource.room import Room
+from eventsource.source import Address
+from sensors import Matcher
+from tiphys.app.api import Facts, serve_api
+from tiphys.app.catalog import Catalog, Rooms
+from tiphys.app.local import embedded_kubernetes, write_secretly
+from tiphys.app.metrics import Metrics
+from tiphys.app.origins import ClusterOrigin, FileOrigin, Origin
+from tiphys.app.settings import Settings
+from tiphys.app.templates import KnownTemplates
+from tiphys.bus.event import Event
+from tiphys.bus.firing import Claim, Outcome, OutcomeKind
+from tiphys.bus.ledger import Decision, Ledger
+from tiphys.bus.log import EventLog, Stored
+from tiphys.bus.sqlite import SqliteBus, SqliteSettings
+from tiphys.clients.kube import Kube, KubeSecrets, connect
+from tiphys.errors import StoreError, StoreUnavailable
+from tiphys.schema.secret import Secrets
+
+__all__ = ["Observer", "Service", "open_service"]
+
+_log = structlog.get_logger(__name__)
+_DAY: Final = 86400.0
+_RETAIN_EVERY: Final = 60.0
+_HEARTBEAT: Final = 0.5
+_LAG_LOGGED: Final = 0.25
+_RETRY: Final = 10.0
+
+
+class Observer(Protocol):
+    """Somebody who watches the way of events, such as the demo. Calls must be quick and must not raise."""
+
+    def published(self, event: Event) -> None:
+        """The log has an event."""
+
+    def decided(self, event: Event, decision: Decision) -> None:
+        """A decision is durable."""
+
+    def acted(self, claim: Claim, outcome: Outcome, seconds: float) -> None:
+        """An attempt's outcome is durable."""
+
+
+@dataclass(frozen=True)
+class _Services:
+    """What triggers use of the outside world."""
+
+    kube: Kube | None
+    secrets: Secrets
+    templates: KnownTemplates
+
+
+class _Counted(EventLog):
+    """The log, with every publish counted and shown."""
+
+    def __init__(self, log: EventLog, metrics: Metrics, observer: Observer | None) -> None:
+        self.durability = log.durability
+        self._inner, self._metrics, self._observer = log, metrics, observer
+
+    async def publish(self, event: Event) -> int:
+        try:
+            position = await self._inner.publish(event)
+        except StoreError:
+            self._metrics.refused(event)
+            raise
+        self._metrics.published(event)
+        if self._observer:
+            self._observer.published(event)
+        return position
+
+    def read(self) -> AsyncIterator[Sequence[Stored]]:
+        return self._inner.read()
+
+    async def ack(self, position: int) -> None:
+        await self._inner.ack(position)
+
+    async def end(self) -> int:
+        return await self._inner.end()
+
+
+class _Acting(DispatcherObserver):
+    """Attempts, for the metrics, the demo and the catalog."""
+
+    def __init__(self, metrics: Metrics, observer: Observer | None) -> None:
+        self._metrics, self._observer = metrics, observer
+        self.catalog: Catalog | None = None
+
+    def attempted(self, program: TriggerProgram, claim: Claim, outcome: Outcome, seconds: float) -> None:
+        if outcome.kind is not OutcomeKind.CANCELLED:
+            key = claim.firing.key._replace(trigger=program.name)
+            self._metrics.acted(
+                key, seconds, succeeded=outcome.kind is OutcomeKind.SUCCEEDED, dead=outcome.kind is OutcomeKind.DEAD
+            )
+        if self._observer:
+            self._observer.acted(claim, outcome, seconds)
+
+    def unknown_trigger(self, claim: Claim) -> None:
+        if self.catalog:
+            self.catalog.unknown_trigger(claim.firing.key)
+
+
+class _Answering:
+    """Answers of the ingress, for the metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def answered(self, address: Address | None, status: int, reason: str, seconds: float, size: int) -> None:
+        self._metrics.answered(address.eventsource if address else "", address.event if address else "", reason)
+
+
+class Service:
+    """A running service. `ingress_port` and `api_port` are the ports in use."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, room: Room, catalog: Catalog, metrics: Metrics) -> None:
+        self.settings, self.ledger, self.room, self.catalog, self.metrics = settings, ledger, room, catalog, metrics
+        self.ingress_port = 0
+        self.api_port = 0
+        self.tasks: set[asyncio.Task[None]] = set()
+        self._waiting: set[str] = set()
+        self._ready = asyncio.Event()
+        self._stopping = False
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    # -- supervision
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run a part of the service. If it ends by an error the service ends with it."""
+        task = asyncio.create_task(work, name=name)
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and task.exception() and not self._failed.done():
+            self._failed.set_exception(task.exception() or StoreError("a part of the service ended"))
+
+    def fail(self, error: BaseException) -> None:
+        """End the service with an error."""
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
+    async def failure(self) -> None:
+        """Raises what ends the service; never returns."""
+        await asyncio.shield(self._failed)
+
+    async def cancel(self, task: asyncio.Task[None]) -> None:
+        """Stop one part and wait for its end."""
+        task.cancel()
+        await asyncio.wait([task])
+
+    # -- readiness
+
+    def wait_for(self, origins: set[str]) -> None:
+        """These origins must answer before the service is ready."""
+        self._waiting = set(origins)
+        if not self._waiting:
+            self._ready.set()
+
+    def answered(self, origin: str) -> None:
+        """An origin has answered in full."""
+        self._waiting.discard(origin)
+        if not self._waiting:
+            self._ready.set()
+
+    async def ready(self) -> None:
+        """Wait until every manifest that must be there is."""
+        await self._ready.wait()
+
+    def stopping(self) -> None:
+        """Not ready any more."""
+        self._stopping = True
+
+    async def readiness(self) -> list[str]:
+        """Why it is not ready; empty if it is."""
+        reasons = ["the service stops"] if self._stopping else []
+        reasons += [f"{origin} has not answered yet" for origin in sorted(self._waiting)]
+        health = await self.ledger.health()
+        if not health.writable:
+            reasons.append(f"the store takes no writes: {health.reason}")
+        return reasons
+
+    async def overview(self) -> dict[str, Any]:
+        """The state of manifests, sources and the store, for the API."""
+        health = await self.ledger.health()
+        return {
+            "manifests": self.catalog.overview(),
+            "sources": [
+                {
+                    "namespace": one.address.namespace,
+                    "eventsource": one.address.eventsource,
+                    "event": one.address.event,
+                    "type": one.key,
+                    "state": one.state,
+                    "problem": one.problem,
+                }
+                for one in self.room.health()
+            ],
+            "store": {"writable": health.writable, "reason": health.reason, "events": health.events, "bytes": health.bytes, "damaged": health.damaged},
+        }
+
+
+def _bus_settings(settings: Settings) -> SqliteSettings:
+    return SqliteSettings(
+        retention_age=settings.retention_days * _DAY,
+        retention_bytes=settings.retention_bytes,
+        firing_age=settings.firing_days * _DAY,
+        unfinished_bytes=settings.unfinished_bytes,
+        deletion_grace=settings.deletion_grace,
+    )
+
+
+def _bind(settings: Settings) -> Callable[[int], int]:
+    return lambda port: settings.ingress_port if port == SHARED_PORT else port
+
+
+@contextlib.asynccontextmanager
+async def open_service(settings: Settings, observer: Observer | None = None) -> AsyncIterator[Service]:
+    """Open the whole service; it runs until the context ends. Raises `SettingsError`, `StoreLocked`, `StoreError`."""
+    async with contextlib.AsyncExitStack() as stack:
+        metrics = Metrics()
+        fatal: list[Callable[[BaseException], None]] = []
+        bus = await stack.enter_async_context(
+            SqliteBus.open(settings.data, _bus_settings(settings), on_fatal=lambda error: [end(error) for end in fatal])
+        )
+        epoch = await bus.ledger.open_epoch()
+        kubeconfig = settings.kubeconfig
+        if settings.local:
+            kubeconfig = await stack.enter_async_context(embedded_kubernetes(settings.data, settings.kubernetes_port))
+        kube = await stack.enter_async_context(connect(kubeconfig, context=settings.context or None))
+        kube_secrets = await stack.enter_async_context(KubeSecrets(kube))
+        templates = KnownTemplates()
+        log = _Counted(bus.log, metrics, observer)
+        acting = _Acting(metrics, observer)
+        limits = DispatcherSettings(per_trigger=settings.in_flight_per_trigger, in_all=settings.in_flight)
+        dispatcher = Dispatcher(bus.ledger, epoch, limits, acting)
+
+        def decided(event: Event, decision: Decision) -> None:
+            metrics.decided(event, decision)
+            if observer:
+                observer.decided(event, decision)
+
+        matcher = Matcher(log, bus.ledger, epoch, decided)
+        await matcher.load()
+        ingress = Ingress(
+            IngressSettings(host=settings.host, bind=_bind(settings), stop=settings.drain), _Answering(metrics)
+        )
+        room = Room(log, bus.ledger, kube_secrets, ingress)
+        rooms = Rooms(bus.ledger, room, matcher, dispatcher, _Services(kube, kube_secrets, templates))
+        catalog = Catalog(
+            rooms,
+            templates,
+            metrics,
+            namespace=settings.namespace,
+            strict=settings.strict,
+            grace=settings.deletion_grace,
+            impersonate=settings.impersonate,
+        )
+        acting.catalog = catalog
+        stack.push_async_callback(catalog.aclose)
+        service = Service(settings, bus.ledger, room, catalog, metrics)
+        fatal.append(service.fail)
+
+        await _run(service, stack, matcher, dispatcher, ingress, origins=_origins(settings, kube), kube=kube)
+        api = await stack.enter_async_context(_api(service))
+        service.api_port = api
+        service.ingress_port = ingress.bound(SHARED_PORT)
+        stack.callback(service.stopping)
+        yield service
+
+
+async def _run(
+    service: Service,
+    stack: contextlib.AsyncExitStack,
+    matcher: Matcher,
+    dispatcher: Dispatcher,
+    ingress: Ingress,
+    *,
+    origins: Sequence[Origin],
+    kube: Kube,
+) -> None:
+    """Start the parts in order; what is pushed on the stack stops them in the other order."""
+    settings, catalog = service.settings, service.catalog
+    acts = service.spawn(dispatcher.run(), "dispatcher")
+    stack.push_async_callback(_stop_dispatcher, dispatcher, acts, settings.drain)
+    known = await catalog.load_kept()
+    service.wait_for({origin.name for origin in origins} - known)
+
+    async def decide() -> None:
+        await service.ready()
+        ingress.ready()
+        await matcher.run()
+
+    stack.push_async_callback(service.cancel, service.spawn(decide(), "matcher"))
+    await stack.enter_async_context(service.room)
+    await stack.enter_async_context(ingress)
+    for origin in origins:
+        stack.push_async_callback(service.cancel, service.spawn(_follow(service, origin, kube), f"origin:{origin.name}"))
+    for work, name in ((_retain(service), "retention"), (_heartbeat(service), "heartbeat")):
+        stack.push_async_callback(service.cancel, service.spawn(work, name))
+
+
+async def _stop_dispatcher(dispatcher: Dispatcher, acts: asyncio.Task[None], drain: float) -> None:
+    if not acts.done():
+        await dispatcher.stop(drain)
+        await asyncio.wait([acts])
+
+
+async def _retain(service: Service) -> None:
+    """Remove what is older than the retention, now and then."""
+    while True:
+        await asyncio.sleep(_RETAIN_EVERY)
+        try:
+            await service.ledger.retain()
+        except StoreUnavailable as error:
+            _log.warning("nothing could be removed", action="retention-refused", reason=error.reason)
+
+
+async def _heartbeat(service: Service) -> None:
+    """How late does the loop run? One line when it is bad, and one when it is well again."""
+    late = False
+    while True:
+        asked = time.monotonic() + _HEARTBEAT
+        await asyncio.sleep(_HEARTBEAT)
+        lag = max(0.0, time.monotonic() - asked)
+        service.metrics.lag.set(lag)
+        if (lag > _LAG_LOGGED) is not late:
+            late = not late
+            _log.warning("the event loop runs late" if late else "the event loop runs in time", action="loop-lag", seconds=round(lag, 3))
+
+
+@contextlib.asynccontextmanager
+async def _api(service: Service) -> AsyncIterator[int]:
+    """The HTTP API; its address and token stand in the data folder for the command line."""
+    settings = service.settings
+    token_file = settings.data / "api-token"
+    if not token_file.exists():
+        write_secretly(token_file, secrets.token_urlsafe(24))
+    facts = Facts(service.ledger, service.metrics, token_file.read_text().strip(), service.readiness, service.overview)
+    async with serve_api(facts, settings.api_host, settings.api_port) as port:
+        host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host  # noqa: S104  what to call, not to bind
+        address = settings.data / "api-url"
+        write_secretly(address, f"http://{host}:{port}\n")
+        try:
+            yield port
+        finally:
+            address.unlink(missing_ok=True)
