@@ -1,0 +1,5 @@
+"""Where manifests come from: one file an origin."""
+
+from tiphys.app.origins.origin import Key, Origin, Sink
+
+__all__ = ["Key", "Origin", "Sink"]
