@@ -1,5 +1,6 @@
 """The room that acts: takes firings from the ledger, renders what their triggers ask for, does it. It knows no source and no filter."""
 
+from dispatcher import artifacts, triggers
 from dispatcher.limits import Pace
 from dispatcher.manifest import TriggerSpec, check, notices, trigger_model
 from dispatcher.observer import Observer
@@ -23,9 +24,11 @@ __all__ = [
     "TriggerProgram",
     "TriggerSpec",
     "Work",
+    "artifacts",
     "check",
     "notices",
     "registered",
     "render",
     "trigger_model",
+    "triggers",
 ]

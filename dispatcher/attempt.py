@@ -91,7 +91,8 @@ class Attempt:
             recorded = await self._recorded()
             if not retry.may_act_again(program.policy, recorded, claim.first_attempt, time.time()):
                 return retry.give_up_after_look(program.policy, recorded, standing)
-        trigger = program.trigger(claim.events)
+        warnings: list[str] = []
+        trigger = program.trigger(claim.events, warnings)
         request = await trigger.render(Work(firing, claim.events, standing, program.name))
         if standing is not None and _identity(standing) != _identity(request.target):
             text = f"{standing} was not found; the manifest now asks for {request.target}"
@@ -101,7 +102,8 @@ class Attempt:
         reach("execute:before")
         made = await trigger.execute(request, firing)
         reach("execute:after")
-        return Outcome(OutcomeKind.SUCCEEDED, "Warned" if request.warnings else "", "; ".join(request.warnings), result=made)
+        warnings += request.warnings
+        return Outcome(OutcomeKind.SUCCEEDED, "Warned" if warnings else "", "; ".join(warnings), result=made)
 
     async def _look(self, standing: Target, firing: Firing) -> Target | None:
         if standing.api_version:  # an object of Kubernetes, of whatever kind the trigger is now

@@ -8,6 +8,7 @@ attempt, as in argo-events). The last one is kept, since most events set the sam
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -56,11 +57,12 @@ class TriggerProgram:
             raise TriggerError("NoDlqTrigger", f"trigger {self.name} has no dlqTrigger any more")
         return self.dlq
 
-    def trigger(self, events: Mapping[str, Event]) -> Trigger[Any]:
-        """The trigger for these events. Raises `TriggerError` or `LanguageError` where template-level parameters cannot be set."""
+    def trigger(self, events: Mapping[str, Event], warnings: list[str] | None = None) -> Trigger[Any]:
+        """The trigger for these events. Raises `TriggerError` or `LanguageError` where template-level parameters cannot be set;
+        `warnings` as in `dispatcher.parameters.apply`."""
         if not self._parameters:
             return self._trigger
-        text = apply(self._parameters, self._template, events)
+        text = apply(self._parameters, self._template, events, warnings)
         if text != self._current:
             self._trigger, self._current = self._built(text, events), text
         return self._trigger
@@ -86,15 +88,13 @@ class TriggerProgram:
         except (TriggerError, LanguageError) as error:
             return error
 
-    async def render(self, work: Work) -> Request:
-        """What a firing would do. Raises as `Trigger.render` does."""
-        return await self.trigger(work.events).render(work)
-
 
 async def render(program: TriggerProgram, events: Mapping[str, Event], firing: Firing) -> Request:
     """A dry run: what the firing would do, with its preview; needs no ledger. Raises `TriggerError`, `LanguageError`, `ClientError`."""
     chosen = program.of(firing)
-    return await chosen.render(Work(firing, events, trigger=chosen.name))
+    warnings: list[str] = []
+    request = await chosen.trigger(events, warnings).render(Work(firing, events, trigger=chosen.name))
+    return replace(request, warnings=(*warnings, *request.warnings))
 
 
 def retry_policy(spec: TriggerSpec) -> RetryPolicy:

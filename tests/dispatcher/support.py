@@ -118,6 +118,7 @@ async def ended(ledger: Ledger, made: Firing, state: FiringState = FiringState.S
     """The record of a firing once it is in that state."""
     end = time.monotonic() + 20.0
     while (record := await ledger.firing(made.id)).state is not state:
+        assert not record.ended, f"it is {record.state}: {record.last}"
         assert time.monotonic() < end, f"it is {record.state}: {record.last}"
         await asyncio.sleep(0.01)
     return record
