@@ -38,7 +38,7 @@ class Replays:
     async def event(self, event_id: str, triggers: Sequence[TriggerKey], actor: str) -> int:
         """As `Ledger.replay_event`. The event is kept until the request is settled."""
         record = await self._journal.event(event_id)
-        wanted = orjson.dumps(list(triggers)).decode()
+        wanted = orjson.dumps([list(key) for key in triggers]).decode()
 
         def ask(tx: Transaction) -> int:
             if not tx.value("event_exists", position=record.position):

@@ -121,7 +121,7 @@ class Store:
             try:
                 yield store
             finally:
-                await store._close()  # noqa: SLF001  its own
+                await store._close()
 
     async def _close(self) -> None:
         loop = asyncio.get_running_loop()

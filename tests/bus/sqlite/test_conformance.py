@@ -1,0 +1,30 @@
+"""The sqlite driver passes every suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.bus.crash_conformance import CrashConformance
+from tests.bus.ledger_conformance import LedgerConformance
+from tests.bus.log_conformance import LogConformance
+from tests.bus.sqlite.place import SqlitePlace
+
+
+class TestSqliteLog(LogConformance):
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> SqlitePlace:
+        return SqlitePlace(tmp_path)
+
+
+class TestSqliteLedger(LedgerConformance):
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> SqlitePlace:
+        return SqlitePlace(tmp_path)
+
+
+class TestSqliteCrash(CrashConformance):
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> SqlitePlace:
+        return SqlitePlace(tmp_path / "data")
