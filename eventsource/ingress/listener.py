@@ -136,10 +136,14 @@ class Listener:
             ssl_shutdown_timeout=1.0 if self.tls else None,
         )
 
-    async def close(self, wait: float) -> None:
-        """Stop listening; requests in flight have `wait` seconds to finish, idle connections end now."""
+    def stop_listening(self) -> None:
+        """Take no more connections; those that are open go on."""
         if self._server is not None:
             self._server.close()
+
+    async def close(self, wait: float) -> None:
+        """Stop listening; requests in flight have `wait` seconds to finish, idle connections end now."""
+        self.stop_listening()
         self._connections.pre_shutdown()
         await self._connections.shutdown(wait)
         self._connections.stop_sweeping()

@@ -161,6 +161,7 @@ class Ingress:
     def _close(self, port: int) -> None:
         listener = self._listeners.pop(port)
         self._certificates.pop(port, None)
+        listener.stop_listening()
         task = asyncio.create_task(listener.close(self.settings.stop), name=f"ingress-close-{port}")
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

@@ -157,13 +157,11 @@ class Reply:
         return self.body.decode()
 
 
-async def talk(port: int, data: bytes, *, end: bool = False, wait: float = 10.0) -> bytes:
+async def talk(port: int, data: bytes, *, wait: float = 10.0) -> bytes:
     """Send bytes over a connection of their own and read until it is closed by the server (or `wait`)."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(data)
-        if end:
-            writer.write_eof()
         await writer.drain()
         async with asyncio.timeout(wait):
             return await reader.read()
