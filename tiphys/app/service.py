@@ -30,6 +30,7 @@ from eventsource.source import Address
 from sensors import Matcher
 from tiphys.app.api import Facts, serve_api
 from tiphys.app.catalog import Catalog, Rooms
+from tiphys.app.following import Follower
 from tiphys.app.local import embedded_kubernetes, write_secretly
 from tiphys.app.metrics import Metrics
 from tiphys.app.origins import ClusterOrigin, FileOrigin, Origin
@@ -40,6 +41,7 @@ from tiphys.bus.firing import Claim, Outcome, OutcomeKind
 from tiphys.bus.ledger import Decision, Ledger
 from tiphys.bus.log import EventLog, Stored
 from tiphys.bus.sqlite import SqliteBus, SqliteSettings
+from tiphys.clients import git
 from tiphys.clients.kube import Kube, KubeSecrets, connect
 from tiphys.errors import StoreError, StoreUnavailable
 from tiphys.schema.secret import Secrets
@@ -255,6 +257,9 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         if settings.local:
             kubeconfig = await stack.enter_async_context(embedded_kubernetes(settings.data, settings.kubernetes_port))
         kube = await stack.enter_async_context(connect(kubeconfig, context=settings.context or None))
+        repositories = git.Git(settings.data / "git", allow_file=settings.local or settings.file_repositories)
+        stack.callback(repositories.close)
+        git.use(repositories)
         kube_secrets = await stack.enter_async_context(KubeSecrets(kube))
         templates = KnownTemplates()
         log = _Counted(bus.log, metrics, observer)
@@ -322,9 +327,29 @@ async def _run(
     await stack.enter_async_context(service.room)
     await stack.enter_async_context(ingress)
     for origin in origins:
-        stack.push_async_callback(service.cancel, service.spawn(_follow(service, origin, kube), f"origin:{origin.name}"))
+        follows = service.spawn(_follow(service, origin, kube if settings.local else None), f"origin:{origin.name}")
+        stack.push_async_callback(service.cancel, follows)
     for work, name in ((_retain(service), "retention"), (_heartbeat(service), "heartbeat")):
         stack.push_async_callback(service.cancel, service.spawn(work, name))
+
+
+def _origins(settings: Settings, kube: Kube) -> list[Origin]:
+    origins: list[Origin] = [FileOrigin(path, settings.namespace) for path in settings.manifests]
+    return [*origins, ClusterOrigin(kube, settings.namespaces)]
+
+
+async def _follow(service: Service, origin: Origin, embedded: Kube | None) -> None:
+    """Follow one origin; the objects of files that are no manifests of ours go to the embedded API."""
+    answered = asyncio.Event()
+    follower = Follower(service.catalog, service.settings.namespace, embedded if isinstance(origin, FileOrigin) else None, answered)
+
+    async def tell() -> None:
+        await answered.wait()
+        service.answered(origin.name)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(origin.run(follower), name=origin.name)
+        group.create_task(tell(), name=f"{origin.name}:answered")
 
 
 async def _stop_dispatcher(dispatcher: Dispatcher, acts: asyncio.Task[None], drain: float) -> None:

@@ -1,0 +1,55 @@
+"""Settings: a flag wins over a variable, a variable over the file, the file over the default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tiphys.app.settings import load_settings, settings_page
+from tiphys.errors import SettingsError
+
+PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
+
+
+def test_the_first_place_that_says_something_wins(tmp_path: Path) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text("api-port: 1\ningress_port: 1\nnamespace: from-file\n")
+    environment = {"TIPHYS_API_PORT": "2", "TIPHYS_INGRESS_PORT": "2", "TIPHYS_MANIFESTS": "a:b"}
+    settings = load_settings({"ingress_port": 3, "data": None}, config, environment)
+    assert (settings.ingress_port, settings.api_port, settings.namespace) == (3, 2, "from-file")
+    assert settings.manifests == (Path("a"), Path("b"))
+    assert settings.data == Path(".tiphys")
+
+
+@pytest.mark.parametrize(
+    ("flags", "environment", "file", "named"),
+    [
+        ({"api_port": 70000}, {}, "", "--api-port"),
+        ({}, {"TIPHYS_API_PORT": "x"}, "", "TIPHYS_API_PORT"),
+        ({}, {}, "api_prt: 1", "api_prt in "),
+        ({}, {}, "- 1", "--config"),
+        ({}, {}, "a: [", "--config"),
+        ({"log_level": "loud"}, {}, "", "--log-level"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_the_place_that_it_came_from(
+    tmp_path: Path, flags: dict[str, object], environment: dict[str, str], file: str, named: str
+) -> None:
+    config = tmp_path / "settings.yaml"
+    config.write_text(file)
+    with pytest.raises(SettingsError, match=named):
+        load_settings(flags, config, environment)
+
+
+def test_an_absent_settings_file_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load_settings({}, tmp_path / "none.yaml", {})
+
+
+def test_the_page_of_settings_is_that_of_the_model() -> None:
+    assert PAGE.read_text() == settings_page(), "write it anew: python -m tests.app.test_settings"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(settings_page())
