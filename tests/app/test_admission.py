@@ -59,7 +59,7 @@ def refused(text: str, **options: bool) -> str:
     ("old", "new", "said"),
     [
         ("name: build\n", "name: 7\n", "m.yaml:11: spec.triggers[0].template.name: must be a string (found 7); put it in quotes"),
-        ("name: build\n", "title: build\n", "m.yaml:11: spec.triggers[0].template.name: is missing"),
+        ("name: build\n", "title: build\n", "m.yaml:10: spec.triggers[0].template.name: is missing"),
         ("eventName: repo", "eventName: [a]", "m.yaml:8: spec.dependencies[0].eventName: must be a string"),
         (
             "      k8s:",

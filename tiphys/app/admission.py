@@ -7,6 +7,7 @@ condition that is nearly always true) comes as notices.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -22,7 +23,7 @@ from sensors.manifest import SensorSpec
 from sensors.program import SensorProgram
 from tiphys.errors import FieldError, ManifestError, shorten
 from tiphys.schema.loader import Document
-from tiphys.schema.model import UnknownField, field_errors, unknown_fields
+from tiphys.schema.model import UnknownField, field_errors, join_path, unknown_fields
 
 __all__ = ["API_VERSION", "KINDS", "Accepted", "Notice", "SensorPlan", "admit", "identity", "sensor_model"]
 
@@ -95,6 +96,8 @@ def admit(document: Document, namespace: str, templates: Templates | None = None
 
 def _admit(document: Document, namespace: str, templates: Templates | None, *, strict: bool) -> Accepted:
     obj = document.object
+    if faults := list(_without_json_form(obj, "")):
+        raise ManifestError(faults)
     version = obj.get("apiVersion")
     if version != API_VERSION:
         raise ManifestError([FieldError("apiVersion", f"must be {API_VERSION}", "write it so", shorten(version))])
@@ -115,6 +118,28 @@ def _admit(document: Document, namespace: str, templates: Templates | None, *, s
 def sensor_model() -> type[SensorSpec[TriggerSpec]]:
     """The whole Sensor, composed of both rooms' models."""
     return cast("type[SensorSpec[TriggerSpec]]", SensorSpec.__class_getitem__(trigger_model()))
+
+
+def _without_json_form(value: Any, path: str) -> Iterator[FieldError]:
+    """Values that YAML can write and no JSON of an API server can hold."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _without_json_form(item, join_path(path, (str(key),)))
+            if not _is_text(key):
+                yield FieldError(path or "document", "has a key that is no text", "write it in UTF-8", shorten(key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _without_json_form(item, f"{path}[{index}]")
+    elif isinstance(value, int) and not -(1 << 63) <= value < (1 << 64):
+        yield FieldError(path, "is a number beyond 64 bits", "put it in quotes", shorten(value))
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield FieldError(path, "is no finite number", "put it in quotes", shorten(value))
+    elif isinstance(value, str) and not _is_text(value):
+        yield FieldError(path, "is no text", "write it in UTF-8", shorten(value))
+
+
+def _is_text(value: str) -> bool:
+    return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _body(obj: dict[str, Any]) -> bytes:
