@@ -209,10 +209,12 @@ def _default(kind: Kind, obj: KubeObject) -> None:
     if kind.group:
         return
     if kind.kind == "Secret":
-        plain = obj.pop("stringData", None)
+        plain, data = obj.pop("stringData", None), obj.get("data") or {}
+        for field, found in (("stringData", plain or {}), ("data", data)):
+            if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+                raise bad_request(f"json: cannot unmarshal into Go struct field Secret.{field} of type map[string]string")
         if plain:
-            data = dict(obj.get("data") or {})
-            data |= {key: b64encode(str(value).encode()).decode() for key, value in plain.items()}
+            data = {**data, **{key: b64encode(value.encode()).decode() for key, value in plain.items()}}
             obj["data"] = data
         obj.setdefault("type", "Opaque")
     elif kind.kind == "Namespace":

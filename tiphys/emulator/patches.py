@@ -150,7 +150,9 @@ def _step(document: Any, step: Mapping[str, Any]) -> Any:
     raise ValueError(f"unknown operation {op!r}")
 
 
-def _pointer(text: str) -> list[str]:
+def _pointer(text: object) -> list[str]:
+    if not isinstance(text, str):
+        raise TypeError("a path is a JSON pointer")
     if text and not text.startswith("/"):
         raise ValueError(f"{text!r} is no JSON pointer")
     return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
@@ -159,7 +161,7 @@ def _pointer(text: str) -> list[str]:
 def _index(items: list[Any], part: str, *, end: bool = False) -> int:
     if end and part == "-":
         return len(items)
-    if not part.isdecimal() or int(part) > len(items) - (0 if end else 1):
+    if not (part.isascii() and part.isdecimal()) or int(part) > len(items) - (0 if end else 1):
         raise IndexError(f"no index {part}")
     return int(part)
 

@@ -12,6 +12,7 @@ import asyncio
 import base64
 import binascii
 import hmac
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,8 @@ from tiphys.emulator.verbs import DeleteOptions, Target, Verbs, delete_options
 from tiphys.emulator.watches import Hub
 
 __all__ = ["HISTORY", "Emulator"]
+
+_LOG: Final = logging.getLogger(__name__)  # not structlog: this process starts fast and logs faults only
 
 HISTORY: Final = 10_000
 _BODY: Final = 3 * 1024 * 1024
@@ -94,6 +97,12 @@ class Emulator:
         except web.HTTPRequestEntityTooLarge:
             text = f"Request entity too large: limit is {_BODY}"
             return _json(ApiError("RequestEntityTooLarge", text).status(), status=413)
+        except (ConnectionError, web.HTTPException):
+            raise  # the client went away, or aiohttp has an answer of its own
+        except Exception as error:  # noqa: BLE001  the client gets a Status, the fault is logged
+            _LOG.exception("the request failed by a fault of the embedded API", extra={"action": "emulator.fault"})
+            fault = ApiError("InternalError", f"Internal error occurred: {type(error).__name__}: {error}")
+            return _json(fault.status(), status=fault.code)
 
     def _authenticate(self, request: web.Request) -> None:
         """Raises `ApiError` 401 for a request without the token."""

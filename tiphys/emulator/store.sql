@@ -61,7 +61,7 @@ WHERE r.storage = ?1 AND (?2 IS NULL OR r.namespace = ?2) AND r.type <> 2
 -- name: changes
 SELECT r.revision, r.storage, r.namespace, r.name, r.type, r.value, p.value FROM revisions AS r
 LEFT JOIN revisions AS p ON p.revision = r.previous
-WHERE r.revision > ?1 AND r.revision <= ?2 AND r.storage = ?3
+WHERE r.revision > ?1 AND r.revision <= ?2 AND +r.storage = ?3 -- "+": by revision, never by the index of keys
 ORDER BY r.revision LIMIT ?4;
 
 -- name: compact_replaced

@@ -93,10 +93,10 @@ def _cell(obj: Mapping[str, Any], column: Column) -> Any:
     return found if isinstance(found, str | int | float) else orjson.dumps(found).decode()
 
 
-def human_age(stamp: str) -> str:
-    """How long ago a Kubernetes time was, as `kubectl get` prints it (k8s.io/apimachinery `util/duration`)."""
+def human_age(stamp: str, at: float | None = None) -> str:
+    """How long before `at` (now) a Kubernetes time was, as `kubectl get` prints it (k8s.io/apimachinery `util/duration`)."""
     try:
-        seconds = int(time.time()) - calendar.timegm(time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S"))
+        seconds = int(time.time() if at is None else at) - calendar.timegm(time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S"))
     except ValueError:
         return "<invalid>"
     if seconds < -1:

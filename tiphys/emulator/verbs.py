@@ -61,6 +61,8 @@ def delete_options(body: bytes, *, dry_run: bool) -> DeleteOptions:
     if not isinstance(options, dict):
         raise bad_request("the object provided is unrecognized (must be of type DeleteOptions)")
     required = options.get("preconditions") or {}
+    if not isinstance(required, dict):
+        raise bad_request("json: cannot unmarshal into Go struct field DeleteOptions.preconditions of type v1.Preconditions")
     return DeleteOptions(required.get("uid") or "", required.get("resourceVersion") or "", dry_run or bool(options.get("dryRun")))
 
 
