@@ -17,7 +17,7 @@ from tiphys.errors import FieldError, LanguageError, PathError, PatternError, Te
 from tiphys.languages import gjson, gotemplate_strict, regex
 from tiphys.schema.model import Model, problem
 
-__all__ = ["PATTERNS", "Argument", "ArgumentSpec", "ArgumentValue", "Scalar", "data_root"]
+__all__ = ["PATTERNS", "Argument", "ArgumentSpec", "ArgumentValue", "Scalar", "data_root", "fixed_values"]
 
 Scalar = str | int | float | bool
 
@@ -137,11 +137,6 @@ class Argument:
                 )
         return found
 
-    @property
-    def fixed(self) -> list[str]:
-        """The values that stand in the manifest: the constant, the default."""
-        return [value for value in (self.constant, self._default) if value is not None]
-
     def allows(self, value: str) -> bool:
         """Whether the pattern, if there is one, matches the whole value."""
         return self._pattern is None or self._pattern.fullmatch(value)
@@ -199,6 +194,13 @@ class Argument:
         if any(_MOVES_THE_DOT.search(action) for action in actions):
             return []
         return [(name, "") for action in actions for name in _ROOT_FIELD.findall(action)]
+
+
+def fixed_values(spec: Scalar | ArgumentSpec) -> list[str]:
+    """The values of an argument that stand in the manifest: a literal, a default."""
+    if isinstance(spec, ArgumentSpec):
+        return [text_of(value) for value in (spec.value, spec.default) if value is not None]
+    return [] if isinstance(spec, str) and "{{" in spec else [text_of(spec)]
 
 
 def data_root(events: Mapping[str, Event]) -> dict[str, Any]:

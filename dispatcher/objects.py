@@ -51,7 +51,7 @@ async def request_for(obj: KubeObject, work: Work, namespace: str, kube: Kube | 
     labels = metadata.get("labels") or {}
     if not isinstance(labels, dict):
         raise TriggerError("InvalidObject", "metadata.labels must be a map of texts")
-    metadata["labels"] = labels | {
+    metadata["labels"] = {key: value for key, value in labels.items() if value is not None} | {
         SENSOR_LABEL: label_value(firing.key.sensor),
         TRIGGER_LABEL: label_value(work.trigger or firing.key.trigger),
         FIRING_LABEL: firing.id,

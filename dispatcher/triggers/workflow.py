@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from dispatcher import objects
-from dispatcher.arguments import Argument, ArgumentValue, data_root
+from dispatcher.arguments import Argument, ArgumentValue, data_root, fixed_values
 from dispatcher.naming import label_value
 from dispatcher.trigger import Declared, Request, Services, Templates, Trigger, Work, register
 from dispatcher.workflowtemplates import API_VERSION, Catalogue, disagreement, kind_of
@@ -108,7 +108,7 @@ class Workflow(Trigger[WorkflowSpec]):
         faults = []
         for name, text, remedy in disagreement(declared, title, spec.arguments, spec.entrypoint):
             faults.append(FieldError(name if name == "entrypoint" else f"arguments.{name}", text, remedy))
-        fixed = [(name, value) for name, written in spec.arguments.items() for value in Argument(name, written).fixed]
+        fixed = [(name, value) for name, written in spec.arguments.items() for value in fixed_values(written)]
         faults += [
             FieldError(f"arguments.{name}", outside, "choose one of these", shorten(value))
             for name, value in fixed

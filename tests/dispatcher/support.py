@@ -114,11 +114,11 @@ async def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
         await asyncio.sleep(0.005)
 
 
-async def ended(ledger: Ledger, made: Firing, state: FiringState = FiringState.SUCCEEDED) -> FiringRecord:
-    """The record of a firing once it is in that state."""
+async def ended(ledger: Ledger, made: Firing, state: FiringState | None = FiringState.SUCCEEDED) -> FiringRecord:
+    """The record of a firing once it has ended, which must be in that state (`None`: any)."""
     end = time.monotonic() + 20.0
-    while (record := await ledger.firing(made.id)).state is not state:
-        assert not record.ended, f"it is {record.state}: {record.last}"
+    while not (record := await ledger.firing(made.id)).ended:
         assert time.monotonic() < end, f"it is {record.state}: {record.last}"
         await asyncio.sleep(0.01)
+    assert state in (None, record.state), f"it is {record.state}: {record.last}"
     return record
