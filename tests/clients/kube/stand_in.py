@@ -32,13 +32,19 @@ KINDS: dict[str, list[dict[str, Any]]] = {
 }
 
 
-def obj(name: str, version: int = 1, *, uid: str = "", namespace: str = "argo", kind: str = "Sensor", **content: Any) -> dict[str, Any]:
+def obj(
+    name: str, version: int = 1, *, uid: str = "", namespace: str = "argo", kind: str = "Sensor", **content: Any
+) -> dict[str, Any]:
     metadata = {"name": name, "namespace": namespace, "uid": uid or f"uid-{name}", "resourceVersion": str(version)}
     return {"apiVersion": "argoproj.io/v1alpha1", "kind": kind, "metadata": metadata, **content}
 
 
 def listing(*items: dict[str, Any], version: int = 100, token: str = "") -> dict[str, Any]:
-    return {"kind": "List", "metadata": {"resourceVersion": str(version), **({"continue": token} if token else {})}, "items": list(items)}
+    return {
+        "kind": "List",
+        "metadata": {"resourceVersion": str(version), **({"continue": token} if token else {})},
+        "items": list(items),
+    }
 
 
 def status(code: int, reason: str = "", message: str = "no", name: str = "") -> dict[str, Any]:
@@ -106,7 +112,9 @@ class StandIn:
         self.script.extend(handlers)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        if request.path in self.kinds or (request.path.startswith("/api") and request.path.count("/") in (2, 3) and not self._has_script(request)):
+        if request.path in self.kinds or (
+            request.path.startswith("/api") and request.path.count("/") in (2, 3) and not self._has_script(request)
+        ):
             self.discoveries.append(request.path)
             if request.path not in self.kinds:
                 return web.json_response(status(404, "NotFound"), status=404)

@@ -76,7 +76,11 @@ async def test_a_service_account_is_impersonated_by_a_header(tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["", ".", ".."])
 async def test_an_empty_name_never_reaches_a_whole_collection(tmp_path: Path, name: str) -> None:
     async with pair(tmp_path, answer({})) as (server, kube):
-        for call in (kube.delete(AV, "Sensor", name, "argo"), kube.get(AV, "Sensor", name), kube.patch(AV, "Sensor", name, None, {})):
+        for call in (
+            kube.delete(AV, "Sensor", name, "argo"),
+            kube.get(AV, "Sensor", name),
+            kube.patch(AV, "Sensor", name, None, {}),
+        ):
             with pytest.raises(Refused, match="name is needed"):
                 await call
     assert server.asked == []
@@ -89,7 +93,9 @@ async def test_a_name_is_one_segment_of_the_path_whatever_is_in_it(tmp_path: Pat
     assert server.asked[0][2] == {}
 
 
-@pytest.mark.parametrize("broken", [{}, {"apiVersion": AV}, {"apiVersion": 1, "kind": "X"}, {**obj("a"), "x": 2**70}, {**obj("a"), "x": "\ud800"}])
+@pytest.mark.parametrize(
+    "broken", [{}, {"apiVersion": AV}, {"apiVersion": 1, "kind": "X"}, {**obj("a"), "x": 2**70}, {**obj("a"), "x": "\ud800"}]
+)
 async def test_an_object_that_cannot_be_sent_is_refused_and_not_a_crash(tmp_path: Path, broken: dict[str, object]) -> None:
     async with pair(tmp_path, answer({})) as (server, kube):
         with pytest.raises(Refused) as caught:
@@ -118,7 +124,9 @@ def _point_to(kube: Kube, server: str) -> None:
 
 
 @writes
-@pytest.mark.parametrize("end", [cut, refuse(500), refuse(503), refuse(504), answer("", 200, {"X": "y"})], ids=["cut", "500", "503", "504", "odd"])
+@pytest.mark.parametrize(
+    "end", [cut, refuse(500), refuse(503), refuse(504), answer("", 200, {"X": "y"})], ids=["cut", "500", "503", "504", "odd"]
+)
 async def test_a_write_that_left_and_has_no_full_answer_is_unknown_and_sent_once(
     tmp_path: Path, write: Callable[[Kube], Awaitable[object]], end
 ) -> None:
@@ -235,13 +243,19 @@ async def test_calls_beyond_the_connections_wait_and_were_not_done_past_their_li
 
 
 async def test_a_list_comes_in_pages(tmp_path: Path) -> None:
-    pages = [answer(listing(obj("a"), version=5, token="t1")), answer(listing(obj("b"), version=5, token="t2")), answer(listing(version=5))]
+    pages = [
+        answer(listing(obj("a"), version=5, token="t1")),
+        answer(listing(obj("b"), version=5, token="t2")),
+        answer(listing(version=5)),
+    ]
     async with pair(tmp_path, *pages) as (server, kube):
         found = await kube.list(AV, "Sensor", "argo", label_selector="a=b", field_selector="metadata.name=c")
     assert [item["metadata"]["name"] for item in found.items] == ["a", "b"]
     assert found.resource_version == "5"
     assert [query.get("continue") for _, _, query, _, _ in server.asked] == [None, "t1", "t2"]
-    assert all(query["labelSelector"] == "a=b" and query["fieldSelector"] == "metadata.name=c" for _, _, query, _, _ in server.asked)
+    assert all(
+        query["labelSelector"] == "a=b" and query["fieldSelector"] == "metadata.name=c" for _, _, query, _, _ in server.asked
+    )
 
 
 async def test_a_list_that_grew_too_old_between_pages_starts_over(tmp_path: Path) -> None:
@@ -257,7 +271,9 @@ async def test_a_list_that_breaks_off_is_no_short_list(tmp_path: Path) -> None:
             await kube.list(AV, "Sensor")
 
 
-@pytest.mark.parametrize("odd", [{}, [], {"items": []}, {"metadata": {}, "items": [1]}, {"metadata": {}, "items": [{}]}, {"metadata": {}}])
+@pytest.mark.parametrize(
+    "odd", [{}, [], {"items": []}, {"metadata": {}, "items": [1]}, {"metadata": {}, "items": [{}]}, {"metadata": {}}]
+)
 async def test_an_answer_that_is_no_list_is_not_an_empty_one(tmp_path: Path, odd) -> None:
     async with pair(tmp_path, answer(odd)) as (_, kube):
         with pytest.raises(OutcomeUnknown, match="no list"):
@@ -291,7 +307,10 @@ async def test_an_unknown_kind_asks_again_but_not_every_time(tmp_path: Path) -> 
 
 async def test_trouble_with_the_server_is_told_once_and_its_recovery_once(tmp_path: Path) -> None:
     told: list[Trouble] = []
-    async with stand_in(answer(obj("a"))) as server, connect(server.kubeconfig(tmp_path), settings=QUICK, on_trouble=told.append) as kube:
+    async with (
+        stand_in(answer(obj("a"))) as server,
+        connect(server.kubeconfig(tmp_path), settings=QUICK, on_trouble=told.append) as kube,
+    ):
         await kube.get(AV, "Sensor", "a")
         _point_to(kube, "http://127.0.0.1:1")
         for _ in range(3):

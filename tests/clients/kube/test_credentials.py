@@ -22,6 +22,9 @@ from tiphys.clients.kube.proxies import proxy_for
 from tiphys.errors import Refused, SettingsError, Unreachable
 
 
+PATIENT = replace(QUICK, timeout=55, plugin_timeout=50)
+
+
 def asks_for(token_file: Path):
     """Serves whoever has the token that stands in the file now."""
 
@@ -110,7 +113,7 @@ def plugin(folder: Path, *arguments: str) -> dict:
 async def test_an_exec_plugin_gives_the_token_and_is_asked_again_after_a_401(tmp_path) -> None:
     async with stand_in(answer(obj("a")), answer(obj("a")), refuse(401), answer(obj("a"))) as server:
         config = write_kubeconfig(tmp_path / "config", server.url, plugin(tmp_path))
-        async with connect(config, settings=QUICK) as kube:
+        async with connect(config, settings=PATIENT) as kube:
             for _ in range(3):
                 await kube.get(AV, "Sensor", "a")
     assert [headers["Authorization"] for _, _, _, headers, _ in server.asked] == [f"Bearer token-{n}" for n in (1, 1, 1, 2)]
@@ -119,7 +122,7 @@ async def test_an_exec_plugin_gives_the_token_and_is_asked_again_after_a_401(tmp
 async def test_an_exec_plugins_token_is_renewed_before_it_expires(tmp_path) -> None:
     async with stand_in(answer(obj("a"))) as server:
         config = write_kubeconfig(tmp_path / "config", server.url, plugin(tmp_path, "2020-01-01T00:00:00Z"))
-        async with connect(config, settings=QUICK) as kube:
+        async with connect(config, settings=PATIENT) as kube:
             await kube.get(AV, "Sensor", "a")
             await kube.get(AV, "Sensor", "a")
     tokens = [headers["Authorization"] for _, _, _, headers, _ in server.asked]
@@ -128,13 +131,17 @@ async def test_an_exec_plugins_token_is_renewed_before_it_expires(tmp_path) -> N
 
 @pytest.mark.parametrize(
     ("command", "says"),
-    [("import sys; sys.exit('no session: run login')", "no session: run login"), ("import time; time.sleep(60)", "did not end"), ("print('{}')", "missing key")],
+    [
+        ("import sys; sys.exit('no session: run login')", "no session: run login"),
+        ("import time; time.sleep(60)", "did not end"),
+        ("print('{}')", "missing key"),
+    ],
 )
 async def test_an_exec_plugin_that_fails_is_an_unreachable_server_with_its_last_words(tmp_path, command: str, says: str) -> None:
     user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": sys.executable, "args": ["-c", command]}}
     async with stand_in(answer({})) as server:
         config = write_kubeconfig(tmp_path / "config", server.url, user)
-        async with connect(config, settings=replace(QUICK, plugin_timeout=1 if "sleep" in command else 30, attempts=1)) as kube:
+        async with connect(config, settings=replace(PATIENT, plugin_timeout=1 if "sleep" in command else 50, attempts=1)) as kube:
             with pytest.raises(Unreachable, match=says):
                 await kube.version()
     assert server.asked == []
@@ -192,7 +199,11 @@ def test_several_kubeconfigs_merge_and_the_first_wins(tmp_path) -> None:
 def test_a_kubeconfigs_impersonation_is_kept(tmp_path) -> None:
     """Ignoring `as` would act with more rights than the file asks for."""
     config = write_kubeconfig(tmp_path / "config", "https://x", {"token": "t", "as": "jane", "as-groups": ["a", "b"]})
-    assert from_kubeconfig([config]).impersonation == (("Impersonate-User", "jane"), ("Impersonate-Group", "a"), ("Impersonate-Group", "b"))
+    assert from_kubeconfig([config]).impersonation == (
+        ("Impersonate-User", "jane"),
+        ("Impersonate-Group", "a"),
+        ("Impersonate-Group", "b"),
+    )
 
 
 async def test_several_groups_are_sent_as_several_headers(tmp_path) -> None:
@@ -211,6 +222,16 @@ async def _all_groups(request: web.Request) -> web.StreamResponse:
     return web.json_response({"user": headers.getall("Impersonate-User", []), "groups": headers.getall("Impersonate-Group", [])})
 
 
+async def test_a_user_in_the_servers_url_is_a_credential_and_never_shown(tmp_path) -> None:
+    async with stand_in(refuse(403, "Forbidden")) as server:
+        config = write_kubeconfig(tmp_path / "config", server.url.replace("//", "//tiphys:hunter%402@"), {})
+        async with connect(config, settings=QUICK) as kube:
+            with pytest.raises(Refused) as caught:
+                await kube.get(AV, "Sensor", "a")
+    assert server.asked[0][3]["Authorization"] == "Basic " + base64.b64encode(b"tiphys:hunter@2").decode()
+    assert "hunter" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
@@ -220,7 +241,13 @@ async def _all_groups(request: web.Request) -> web.StreamResponse:
         (json.dumps({"current-context": "x"}), "there is no context 'x'"),
         (json.dumps({"current-context": "x", "contexts": [{"name": "x", "context": {"cluster": "c"}}]}), "there is no cluster 'c'"),
         (
-            json.dumps({"current-context": "x", "contexts": [{"name": "x", "context": {"cluster": "c"}}], "clusters": [{"name": "c", "cluster": {}}]}),
+            json.dumps(
+                {
+                    "current-context": "x",
+                    "contexts": [{"name": "x", "context": {"cluster": "c"}}],
+                    "clusters": [{"name": "c", "cluster": {}}],
+                }
+            ),
             "no http or https server",
         ),
     ],

@@ -20,7 +20,12 @@ from tiphys.schema.secret import ConfigMapRef, SecretRef
 
 def secret(name: str, version: int = 1, **values: str) -> dict[str, Any]:
     data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": "argo", "uid": name, "resourceVersion": str(version)}, "data": data}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": "argo", "uid": name, "resourceVersion": str(version)},
+        "data": data,
+    }
 
 
 class Store:

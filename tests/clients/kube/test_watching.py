@@ -30,13 +30,19 @@ SILENT = stream(then="silent")
 
 
 async def test_a_watch_starts_with_what_is_there_and_says_when_that_is_all(tmp_path) -> None:
-    async with watching(tmp_path, answer(listing(obj("a"), obj("b"))), stream(("ADDED", obj("c", 101)), then="silent")) as (_, events):
+    async with watching(tmp_path, answer(listing(obj("a"), obj("b"))), stream(("ADDED", obj("c", 101)), then="silent")) as (
+        _,
+        events,
+    ):
         assert await take(events, 4) == [("ADDED", "a"), ("ADDED", "b"), ("SYNCED", ""), ("ADDED", "c")]
 
 
 async def test_a_watch_asks_from_the_lists_place_with_bookmarks_and_an_end(tmp_path) -> None:
     handlers = (answer(listing(version=42)), stream(("ADDED", obj("a", 43)), then="silent"))
-    async with watching(tmp_path, *handlers, namespace="argo", label_selector="x=y", field_selector="metadata.name=a") as (server, events):
+    async with watching(tmp_path, *handlers, namespace="argo", label_selector="x=y", field_selector="metadata.name=a") as (
+        server,
+        events,
+    ):
         await take(events, 2)
     _, path, query, _, _ = server.asked[1]
     assert path.endswith("/namespaces/argo/sensors")
@@ -68,7 +74,14 @@ async def test_after_a_410_it_lists_again_and_tells_the_differences(tmp_path, go
         await take(events, 5)
         told = await take(events, 6)
         assert await take(events, 1) == [("ADDED", "last")]
-    assert told == [("MODIFIED", "changed"), ("DELETED", "remade"), ("ADDED", "remade"), ("ADDED", "new"), ("DELETED", "deleted"), ("SYNCED", "")]
+    assert told == [
+        ("MODIFIED", "changed"),
+        ("DELETED", "remade"),
+        ("ADDED", "remade"),
+        ("ADDED", "new"),
+        ("DELETED", "deleted"),
+        ("SYNCED", ""),
+    ]
     assert [query["resourceVersion"] for query in server.watches] == ["100", "200"]
 
 
@@ -85,7 +98,9 @@ async def test_a_deletion_found_by_listing_has_the_objects_identity(tmp_path) ->
     }
 
 
-@pytest.mark.parametrize("failure", [refuse(500), refuse(403), refuse(404), cut, answer({}), answer("no")], ids=["500", "403", "404", "cut", "{}", "str"])
+@pytest.mark.parametrize(
+    "failure", [refuse(500), refuse(403), refuse(404), cut, answer({}), answer("no")], ids=["500", "403", "404", "cut", "{}", "str"]
+)
 async def test_a_failed_list_is_never_an_empty_one(tmp_path, failure) -> None:
     handlers = (answer(listing(obj("a"), obj("b"))), refuse(410), failure, answer(listing(obj("a"), obj("b", 2))), SILENT)
     async with watching(tmp_path, *handlers) as (_, events):
@@ -164,12 +179,17 @@ async def test_streams_that_end_at_once_are_backed_off_from_and_become_a_trouble
 async def test_a_server_that_refuses_the_place_with_a_5xx_is_listed_again(tmp_path) -> None:
     """After a restore of an older backup: `Too large resource version`."""
     restored = (answer(listing(obj("a"), version=5)), stream(("ADDED", obj("b", 6)), then="silent"))
-    async with watching(tmp_path, answer(listing(obj("a"), version=900)), *[refuse(504, "Timeout")] * 3, *restored) as (server, events):
+    async with watching(tmp_path, answer(listing(obj("a"), version=900)), *[refuse(504, "Timeout")] * 3, *restored) as (
+        server,
+        events,
+    ):
         assert await take(events, 4) == [("ADDED", "a"), ("SYNCED", ""), ("SYNCED", ""), ("ADDED", "b")]
     assert server.watches[-1]["resourceVersion"] == "5"
 
 
-@pytest.mark.parametrize("line", [b"<html>\n", b"[]\n", b'{"type":"ADDED"}\n', b'{"type":"ADDED","object":{}}\n', b'{"type":"ADDED","object":null}\n'])
+@pytest.mark.parametrize(
+    "line", [b"<html>\n", b"[]\n", b'{"type":"ADDED"}\n', b'{"type":"ADDED","object":{}}\n', b'{"type":"ADDED","object":null}\n']
+)
 async def test_an_event_that_cannot_be_read_leads_to_a_new_list(tmp_path, line: bytes) -> None:
     handlers = (answer(listing(obj("a"))), stream(line, then="silent"), answer(listing(obj("a", 2))), SILENT)
     async with watching(tmp_path, *handlers) as (_, events):
@@ -178,7 +198,10 @@ async def test_an_event_that_cannot_be_read_leads_to_a_new_list(tmp_path, line: 
 
 async def test_an_object_of_three_mebibytes_comes_through(tmp_path) -> None:
     large = obj("large", 101, spec={"text": "x" * 3 * 1024 * 1024})
-    async with watching(tmp_path, answer(listing()), stream(("ADDED", large), ("ADDED", obj("b", 102)), then="silent")) as (_, events):
+    async with watching(tmp_path, answer(listing()), stream(("ADDED", large), ("ADDED", obj("b", 102)), then="silent")) as (
+        _,
+        events,
+    ):
         assert await take(events, 3) == [("SYNCED", ""), ("ADDED", "large"), ("ADDED", "b")]
 
 

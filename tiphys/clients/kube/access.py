@@ -53,6 +53,7 @@ class Identity:
         self._lock = asyncio.Lock()
         self._renewed = float("-inf")
         self._failing = False
+        self._failure: Unreachable | None = None
 
     @property
     def server(self) -> str:
@@ -69,7 +70,10 @@ class Identity:
         access = self._access
         if access is not None and (access.renew_at is None or access.renew_at > asyncio.get_running_loop().time()):
             return access
+        asked = asyncio.get_running_loop().time()
         async with self._lock:
+            if self._failure is not None and self._renewed >= asked:
+                raise self._failure  # whoever waited for a plugin that failed shares its failure, and does not run it again
             if self._access is access:
                 await self._renew()
             assert self._access is not None  # noqa: S101  _renew sets it or raises
@@ -92,7 +96,11 @@ class Identity:
             self._access = await asyncio.to_thread(_prepare, profile, self._access, self._renew_at(profile))
         except (SettingsError, ClientError, OSError, ssl.SSLError) as error:
             if self._access is None:
-                raise error if isinstance(error, ClientError) else Unreachable(self.server, f"credentials: {error}") from error
+                if isinstance(error, Unreachable):
+                    self._failure = error
+                    raise
+                self._failure = Unreachable(self.server, f"credentials: {error}")
+                raise self._failure from error
             if not self._failing:
                 _log.warning("Kubernetes API: credentials were not renewed, going on with the old ones", action="kube_credentials_trouble",
                              server=self.server, error=str(error))  # fmt: skip
@@ -102,7 +110,7 @@ class Identity:
             return
         if self._failing:
             _log.info("Kubernetes API: credentials renewed", action="kube_credentials_recovered", server=self.server)
-        self._failing = False
+        self._failing, self._failure = False, None
         self._profile = self._access.profile
 
     def _renew_at(self, profile: Profile) -> float | None:

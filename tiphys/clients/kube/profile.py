@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 import yaml
 
@@ -103,9 +104,7 @@ def from_kubeconfig(paths: Sequence[Path], context: str | None = None) -> Profil
     chosen = merged.entry("contexts", "context", wanted)
     cluster = merged.entry("clusters", "cluster", chosen.text("cluster"))
     user = merged.entry("users", "user", chosen.text("user")) if chosen.text("user") else _Entry({}, cluster.folder, "user")
-    server = cluster.text("server").rstrip("/")
-    if not server.startswith(("https://", "http://")):
-        raise SettingsError(_OPTION, f"{cluster.name} has no http or https server", "correct the kubeconfig")
+    server, password = _server(cluster)
     plugin = bool(user.content.get("exec") or user.content.get("auth-provider"))
     return Profile(
         server=server,
@@ -114,13 +113,27 @@ def from_kubeconfig(paths: Sequence[Path], context: str | None = None) -> Profil
         insecure=cluster.content.get("insecure-skip-tls-verify") is True,
         server_name=cluster.text("tls-server-name"),
         proxy=cluster.text("proxy-url"),
-        authorization=_authorization(user),
+        authorization=_authorization(user) or password,
         certificate=user.pem("client-certificate"),
         key=user.pem("client-key"),
         impersonation=_impersonation(user),
         rotates=bool(user.text("tokenFile") or user.text("client-certificate")),
         plugin=(os.pathsep.join(map(str, paths)), wanted) if plugin else None,
     )
+
+
+def _server(cluster: _Entry) -> tuple[str, str]:
+    """The server's URL without what it says of a user, and that as an `Authorization`."""
+    url = urlsplit(cluster.text("server").rstrip("/"))
+    if url.scheme not in ("https", "http") or not url.hostname:
+        raise SettingsError(_OPTION, f"{cluster.name} has no http or https server", "correct the kubeconfig")
+    host = url.netloc.rpartition("@")[2]
+    credentials = _basic(unquote(url.username), unquote(url.password or "")) if url.username else ""
+    return f"{url.scheme}://{host}{url.path}", credentials
+
+
+def _basic(name: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
 def _authorization(user: _Entry) -> str:
@@ -130,7 +143,7 @@ def _authorization(user: _Entry) -> str:
     if token:
         return f"Bearer {token}"
     if name := user.text("username"):
-        return "Basic " + base64.b64encode(f"{name}:{user.text('password')}".encode()).decode()
+        return _basic(name, user.text("password"))
     return ""
 
 

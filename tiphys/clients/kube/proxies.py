@@ -19,7 +19,9 @@ def proxy_for(server: str, configured: str, environ: Mapping[str, str]) -> str |
     """The URL of the proxy for `server`, or `None` to go directly. Raises `SettingsError` for a kind that is not supported."""
     proxy = configured or _from_environment(server, environ)
     if proxy and not proxy.startswith(("http://", "https://")):
-        raise SettingsError("proxy", f"only http and https proxies are supported, not {proxy.partition(':')[0]}", "name another proxy")
+        raise SettingsError(
+            "proxy", f"only http and https proxies are supported, not {proxy.partition(':')[0]}", "name another proxy"
+        )
     return proxy or None
 
 

@@ -30,7 +30,7 @@ class KubeSettings:
     Credentials
         `reread`: how often a token file is read again. The kubelet replaces it an hour before it expires.
         `renew_pause`: after a 401 credentials are fetched again, but not more often than this.
-        `plugin_timeout`: an exec or auth-provider plugin.
+        `plugin_timeout`: an exec or auth-provider plugin; less than `timeout`, so that a call can still be made.
     """
 
     connect_timeout: float = 5.0
@@ -53,4 +53,4 @@ class KubeSettings:
 
     reread: float = 60.0
     renew_pause: float = 5.0
-    plugin_timeout: float = 30.0
+    plugin_timeout: float = 25.0
