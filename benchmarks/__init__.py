@@ -1,1 +1,1 @@
-"""Measures, each as a ratio within one run."""
+"""Measurements as ratios within one run. `python -m benchmarks` prints a table and writes JSON."""
