@@ -417,6 +417,24 @@ class LedgerConformance(ABC):
             assert {one.last.message for one in cancelled if one.last} == {"sensor deleted"}
             assert await opened.ledger.cancel(KEY, "again") == 0
 
+    async def test_hastening_a_trigger_makes_due_what_waits_and_leaves_what_may_have_been_done(self, place: Place) -> None:
+        later = time.time() + 3600
+        async with place.open() as opened:
+            epoch = await opened.ledger.open_epoch()
+            await fire(opened, epoch, *[event(number) for number in range(3)])
+            refused, also_refused, unknown = await opened.ledger.claim(3)
+            await opened.ledger.begin(epoch, unknown, target())
+            await opened.ledger.resolve(epoch, unknown, Outcome(OutcomeKind.RETRY, retry_at=later))
+            for claim in (refused, also_refused):
+                await opened.ledger.resolve(epoch, claim, Outcome(OutcomeKind.RELEASED, retry_at=later))
+            assert await opened.ledger.claim(3) == []
+
+            assert await opened.ledger.hasten(KEY) == 2
+
+            due = await opened.ledger.claim(3)
+            assert [claim.firing.id for claim in due] == [refused.firing.id, also_refused.firing.id]
+            assert await opened.ledger.hasten(OTHER) == 0
+
     # -- cursors
 
     async def test_a_cursor_keeps_its_last_value(self, place: Place) -> None:

@@ -230,6 +230,11 @@ class Ledger(ABC):
         """Record an attempt's outcome and the firings that follow, and give the claim back. Raises as `begin` does."""
 
     @abstractmethod
+    async def hasten(self, key: TriggerKey) -> int:
+        """Make a trigger's firings that wait for a later attempt, and have no target of unknown outcome, due now (its manifest was
+        corrected); says how many."""
+
+    @abstractmethod
     async def cancel(self, key: TriggerKey, reason: str) -> int:
         """End every firing of a trigger that has not begun as `cancelled`; says how many."""
 

@@ -1,4 +1,4 @@
-"""Acting on firings: `claim`, `renew`, `begin`, `resolve` and `cancel` over `Claims` and the file.
+"""Acting on firings: `claim`, `renew`, `begin`, `resolve`, `hasten` and `cancel` over `Claims` and the file.
 
 A firing whose own record is damaged is set aside. One whose events are damaged or gone ends as dead (`EventLost`), since no later
 attempt can do better. Neither keeps others waiting.
@@ -24,7 +24,7 @@ from tiphys.errors import StaleClaim
 
 __all__ = ["Acting"]
 
-_CANCEL_STEP: Final = 256
+_STEP: Final = 256
 _DEAD: Final = 3
 
 
@@ -237,6 +237,23 @@ class Acting:
         finally:
             claimed.writes -= 1
 
+    async def hasten(self, key: TriggerKey) -> int:
+        """As `Ledger.hasten`, in steps."""
+        trigger = self._store.transaction.triggers.get(key)
+        if trigger is None:
+            return 0
+        hastened = 0
+
+        def step(tx: Transaction) -> int:
+            return tx.changed("hasten_firings", trigger=trigger, limit=_STEP)
+
+        while some := await self._store.write(step):
+            hastened += some
+        if hastened:
+            self._claims.in_file(key, trigger)
+            self._wake.set()
+        return hastened
+
     async def cancel(self, key: TriggerKey, reason: str) -> int:
         """As `Ledger.cancel`, in steps."""
         trigger = self._store.transaction.triggers.get(key)
@@ -246,7 +263,7 @@ class Acting:
         cancelled = 0
 
         def step(tx: Transaction) -> tuple[int, list[tuple[int, str, str]]]:
-            return cancel_some(tx, trigger, outcome, _CANCEL_STEP)
+            return cancel_some(tx, trigger, outcome, _STEP)
 
         while True:
             some, damaged = await self._store.write(step)

@@ -126,6 +126,10 @@ class SqliteLedger(Ledger):
         """As `Ledger.resolve`."""
         await self._acting.resolve(epoch, claim, outcome, follow_ups)
 
+    async def hasten(self, key: TriggerKey) -> int:
+        """As `Ledger.hasten`."""
+        return await self._acting.hasten(key)
+
     async def cancel(self, key: TriggerKey, reason: str) -> int:
         """As `Ledger.cancel`."""
         return await self._acting.cancel(key, reason)

@@ -52,6 +52,8 @@ class Reader:
     def __init__(self, path: Path, vfs: str) -> None:
         self._connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs or None)
         self._connection.set_busy_timeout(5000)
+        # the last connection that closes would checkpoint otherwise: that is the writer's alone
+        self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self._connection.execute("PRAGMA cache_size = -4096; PRAGMA query_only = 1")
         self._sql = statements()
 
@@ -251,6 +253,8 @@ def _connect(path: Path, settings: SqliteSettings) -> apsw.Connection:
         str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, vfs=settings.vfs or None, statementcachesize=200
     )
     connection.set_busy_timeout(5000)
+    # a clean end checkpoints by itself; a broken store must not try
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.execute(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; "
         "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY"

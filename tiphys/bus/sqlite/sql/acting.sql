@@ -41,6 +41,10 @@ WHERE f.number IN (SELECT value FROM json_each(:numbers));
 SELECT f.number, f.id, f.crc, f.record FROM firings f
 WHERE f."trigger" = :trigger AND f.state = 0 AND f.state < 2 ORDER BY f.not_before, f.number LIMIT :limit;
 
+-- name: hasten_firings
+UPDATE firings SET not_before = 0 WHERE number IN (
+    SELECT number FROM firings WHERE "trigger" = :trigger AND state = 0 AND state < 2 AND not_before > 0 LIMIT :limit);
+
 -- name: cancel_firings
 UPDATE firings SET state = 4, ended = :now, last = :outcome WHERE number IN (SELECT value FROM json_each(:numbers)) AND state = 0;
 
