@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.golden.modes import condexpr, params, path, payload, source, template, wire
+from tests.golden.modes import condexpr, params, path, payload, schedule, source, template, wire
 
 Found = Mapping[str, Any]
 
@@ -24,6 +24,7 @@ MODES: Mapping[str, Mode] = {
         "params": params,
         "path": path,
         "payload": payload,
+        "schedule": schedule,
         "source": source,
         "template": template,
         "wire": wire,
