@@ -102,6 +102,7 @@ class Dispatcher:
         self._waiting: dict[TriggerKey, deque[_Held]] = {}
         self._parked: dict[TriggerKey, list[_Held]] = {}
         self._failing: dict[TriggerKey, str] = {}
+        self._corrected: set[TriggerKey] = set()
         self._changed = asyncio.Event()
         self._holding = asyncio.Event()
         self._ended = asyncio.Event()
@@ -112,7 +113,10 @@ class Dispatcher:
     # -- what the roof calls
 
     def set_trigger(self, key: TriggerKey, program: TriggerProgram) -> None:
-        """A trigger is there or was changed: firings not yet begun are carried out with `program`, those that waited for it as well."""
+        """A trigger is there or was changed: firings not yet begun are carried out with `program`, those that waited for it as well. If
+        it was failing, those that wait for a later attempt are tried at once."""
+        if key in self._failing:
+            self._corrected.add(key)
         self.remove_trigger(key)
         self._programs[key] = program
         if program.server:
@@ -155,6 +159,7 @@ class Dispatcher:
             async with asyncio.TaskGroup() as tasks:
                 renewing = tasks.create_task(self._renew(), name="dispatcher-renew")
                 while self._drain is None:
+                    await self._hasten()
                     for held in await self._claim():
                         self._take(held)
                     self._start(tasks)
@@ -174,6 +179,12 @@ class Dispatcher:
                 task.cancel()
 
     # -- claiming
+
+    async def _hasten(self) -> None:
+        """What waits for a manifest to be corrected is tried at once when it was changed."""
+        while self._corrected:
+            key = self._corrected.pop()
+            await self._durably(functools.partial(self._ledger.hasten, key))
 
     async def _claim(self) -> list[_Held]:
         """New claims; empty when something changed meanwhile."""

@@ -418,8 +418,9 @@ class LedgerConformance(ABC):
             assert await opened.ledger.cancel(KEY, "again") == 0
 
     async def test_hastening_a_trigger_makes_due_what_waits_and_leaves_what_may_have_been_done(self, place: Place) -> None:
-        later = time.time() + 3600
-        async with place.open() as opened:
+        clock = Clock()
+        later = clock.now + 3600
+        async with place.open(clock) as opened:
             epoch = await opened.ledger.open_epoch()
             await fire(opened, epoch, *[event(number) for number in range(3)])
             refused, also_refused, unknown = await opened.ledger.claim(3)

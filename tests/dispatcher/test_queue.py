@@ -225,17 +225,17 @@ async def test_a_slow_trigger_holds_back_nobody_else(engine: Engine, kube: Kube,
     api.speak()
 
 
-async def test_a_refusal_is_healed_by_a_corrected_manifest(engine: Engine, kube: Kube, key: TriggerKey) -> None:
+async def test_a_refusal_is_healed_at_once_by_a_corrected_manifest(engine: Engine, kube: Kube, key: TriggerKey) -> None:
     wrong = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "Not A Name"}}
-    soon = {"steps": 20, "duration": "50ms", "factor": 1, "jitter": 0}
-    engine.dispatcher.set_trigger(key, program(creates(wrong, retryStrategy=soon), engine.world, key))
+    engine.dispatcher.set_trigger(key, program(creates(wrong), engine.world, key))
     (firing,) = await decided(engine.bus.log, engine.bus.ledger, engine.epoch, key)
     await until(lambda: len(engine.seen.outcomes) >= 1)
     assert engine.seen.outcomes[0][1].kind is OutcomeKind.RELEASED
 
-    engine.dispatcher.set_trigger(key, program(creates(retryStrategy=soon), engine.world, key))
-    await ended(engine.bus.ledger, firing)
+    engine.dispatcher.set_trigger(key, program(creates(), engine.world, key))
+    record = await ended(engine.bus.ledger, firing)
 
+    assert record.ended - record.decided < 9, "the first wait after a refusal is ten seconds"
     assert await names(kube, key.namespace) == [f"made-{firing.id}"]
 
 
