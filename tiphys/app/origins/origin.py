@@ -1,45 +1,83 @@
-"""The contract of where manifests come from (DESIGN section 4).
+"""The contract of an origin: where manifests come from (DESIGN section 4).
 
-An origin tells its sink what is there: first everything it has, then `synced`, then each change as it happens, for ever. A failed
-list or watch is never an empty one: while an origin cannot see, it says nothing, and what it said last stands.
+An origin tells of changes for ever. What it must never do is take "I cannot see it now" for "it is gone": a list that failed, a file
+that is broken, a folder that is away leave what was told before as it is, and stand in `faults` until they are well again.
 """
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Collection
-from typing import Protocol
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
-from tiphys.errors import FieldError
+import structlog
+
 from tiphys.schema.loader import Document
 
-__all__ = ["Key", "Origin", "Sink"]
+__all__ = ["Change", "Faults", "Origin"]
 
-Key = tuple[str, str, str]
-"""Kind, namespace and name of an object."""
+_log: Final = structlog.get_logger(__name__)
 
 
-class Sink(Protocol):
-    """Who hears of an origin. `origin` is the origin's `name`."""
+class Change(NamedTuple):
+    """An object is there in this form, or is gone (`document` is `None`).
 
-    async def put(self, document: Document, origin: str) -> None:
-        """An object is there, or has changed. Objects of every kind come."""
+    `namespace` is the object's, or the origin's default where it names none; empty for kinds that live in no namespace. `where` is
+    `file:line`, or the object's address in a cluster.
+    """
 
-    async def delete(self, kind: str, namespace: str, name: str, origin: str) -> None:
-        """An object is gone."""
+    kind: str
+    namespace: str
+    name: str
+    document: Document | None
+    where: str
 
-    async def unreadable(self, errors: Collection[FieldError], origin: str) -> None:
-        """A text could not be read; the objects that it held last time stand."""
 
-    async def synced(self, origin: str, present: Collection[Key]) -> None:
-        """Everything that the origin has was told; what it had before and is not in `present` is gone. Also after each re-list."""
+class Faults(Mapping[str, tuple[str, ...]]):
+    """What is wrong with an origin now: sentences by place (a file, a watch). Each is logged once, and its end once."""
+
+    def __init__(self, origin: str, on_change: Callable[[], None] | None = None) -> None:
+        self._origin = origin
+        self._on_change = on_change
+        self._found: dict[str, tuple[str, ...]] = {}
+
+    def __getitem__(self, place: str) -> tuple[str, ...]:
+        return self._found[place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def put(self, place: str, sentences: Sequence[str]) -> None:
+        """What is wrong there now; nothing where it is well."""
+        before, now = self._found.get(place, ()), tuple(sentences)
+        if before == now:
+            return
+        if now:
+            self._found[place] = now
+            _log.warning("manifests: trouble", action="origin_trouble", origin=self._origin, place=place, problems=list(now))
+        else:
+            del self._found[place]
+            _log.info("manifests: recovered", action="origin_recovered", origin=self._origin, place=place)
+        if self._on_change is not None:
+            self._on_change()
 
 
 class Origin(ABC):
-    """A place that manifests come from. `name` is unique and stable over restarts: kept manifests remember it."""
+    """Where manifests come from. `label` names it for people, `faults` has what is wrong with it now.
 
-    name: str
+    `synced` is set once it has answered completely and whoever reads `changes` has taken all of that: what was not told by then is
+    not there.
+    """
+
+    def __init__(self, label: str, on_fault: Callable[[], None] | None = None) -> None:
+        self.label = label
+        self.synced = asyncio.Event()
+        self.faults = Faults(label, on_fault)
 
     @abstractmethod
-    async def run(self, sink: Sink) -> None:
-        """Tell the sink until cancelled. Troubles of the place itself are logged once and retried with back-off, for ever."""
+    def changes(self) -> AsyncGenerator[Change, None]:
+        """What is there, then what changes, until closed. Read by one reader, once."""

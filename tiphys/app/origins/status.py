@@ -1,0 +1,161 @@
+"""Conditions in the status of EventSources and Sensors, where `kubectl get` and dashboards look for them.
+
+Written only when they change, at most once in `interval` for an object however fast it changes, a few at a time, and by a merge patch
+of `/status`. A list in a merge patch replaces the whole list, so the one that stands there is read first: argo-events' own condition
+types that we do not set stay, and `lastTransitionTime` moves only where `status` does (reference 8.1). A server that is away, or a
+right that is missing, is tried again with back-off, and is never waited for by whoever reports a condition.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+import structlog
+
+from tiphys.app.origins.cluster import API_VERSION
+from tiphys.clients.kube import Kube
+from tiphys.errors import ClientError, Refused
+
+__all__ = ["Condition", "StatusWriter"]
+
+_log: Final = structlog.get_logger(__name__)
+_LONGEST: Final = 1024
+_LARGEST_POWER: Final = 10
+_Key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition. `type` and `reason` are CamelCase words, `message` is for people (cut at 1 KiB)."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str = ""
+    message: str = ""
+
+    def as_dict(self, since: str) -> dict[str, str]:
+        """As it stands in the object; `since` is its lastTransitionTime."""
+        shown = self.message if len(self.message) <= _LONGEST else self.message[: _LONGEST - 1] + "…"
+        made = {"type": self.type, "status": self.status, "lastTransitionTime": since}
+        return made | {name: text for name, text in (("reason", self.reason), ("message", shown)) if text}
+
+
+@dataclass(slots=True)
+class _Target:
+    """An object: what shall stand there, and what we wrote last. `due` is in the loop's time."""
+
+    wanted: tuple[int, tuple[Condition, ...]]
+    written: tuple[int, tuple[Condition, ...]] | None = None
+    due: float = 0.0
+    failures: int = 0
+    task: asyncio.Task[None] | None = None
+
+
+class StatusWriter:
+    """Writes conditions to a cluster; an async context manager, whose end writes no more.
+
+    `interval`: seconds between two writes to one object. `most`: seconds of the longest pause after failures. `parallel`: writes at
+    once.
+    """
+
+    def __init__(self, kube: Kube, *, interval: float = 1.0, most: float = 60.0, parallel: int = 4) -> None:
+        self._kube = kube
+        self._interval = interval
+        self._most = most
+        self._places = asyncio.Semaphore(parallel)
+        self._targets: dict[_Key, _Target] = {}
+        self._troubled = ""
+
+    async def __aenter__(self) -> StatusWriter:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        tasks = [target.task for target in self._targets.values() if target.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def set_conditions(self, kind: str, namespace: str, name: str, generation: int, conditions: Sequence[Condition]) -> None:
+        """What shall stand in the object's status; returns at once. `generation` is that of the manifest that was judged."""
+        wanted = (generation, tuple(sorted(conditions, key=lambda condition: condition.type)))
+        target = self._targets.get((kind, namespace, name))
+        if target is None:
+            target = self._targets[kind, namespace, name] = _Target(wanted)
+        target.wanted = wanted
+        if target.task is None and target.wanted != target.written:
+            target.task = asyncio.create_task(
+                self._write((kind, namespace, name), target), name=f"status of {kind} {namespace}/{name}"
+            )
+
+    def forget(self, kind: str, namespace: str, name: str) -> None:
+        """The object is gone."""
+        target = self._targets.pop((kind, namespace, name), None)
+        if target is not None and target.task is not None:
+            target.task.cancel()
+
+    async def _write(self, key: _Key, target: _Target) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while target.wanted != target.written:
+                await asyncio.sleep(max(0.0, target.due - loop.time()))
+                async with self._places:
+                    wanted = target.wanted
+                    try:
+                        there = await self._put(key, *wanted)
+                    except ClientError as error:
+                        self._failed(key, target, error)
+                        continue
+                target.due, target.failures = loop.time() + self._interval, 0
+                target.written = wanted
+                self._recovered()
+                if not there:
+                    self._targets.pop(key, None)
+                    return
+        finally:
+            target.task = None
+
+    async def _put(self, key: _Key, generation: int, conditions: tuple[Condition, ...]) -> bool:
+        """False if the object is not there any more."""
+        kind, namespace, name = key
+        obj = await self._kube.get(API_VERSION, kind, name, namespace)
+        if obj is None:
+            return False
+        status = obj.get("status")
+        before = status if isinstance(status, dict) else {}
+        merged = merge(before.get("conditions"), conditions, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        if merged == before.get("conditions") and before.get("observedGeneration") == generation:
+            return True
+        body = {"status": {"conditions": merged, "observedGeneration": generation}}
+        await self._kube.patch(API_VERSION, kind, name, namespace, body, subresource="status")
+        return True
+
+    def _failed(self, key: _Key, target: _Target, error: ClientError) -> None:
+        target.failures += 1
+        pause = min(self._most, self._interval * 2.0 ** min(target.failures, _LARGEST_POWER))
+        if isinstance(error, Refused) and error.retry_after is not None:
+            pause = max(pause, error.retry_after)
+        target.due = asyncio.get_running_loop().time() + pause
+        kind = f"{type(error).__name__} {getattr(error, 'status', '')}"
+        if self._troubled != kind:
+            self._troubled = kind
+            _log.warning("status: conditions cannot be written", action="status_trouble", object="/".join(key), error=str(error))
+
+    def _recovered(self) -> None:
+        if self._troubled:
+            self._troubled = ""
+            _log.info("status: conditions are written again", action="status_recovered")
+
+
+def merge(present: Any, wanted: Sequence[Condition], now: str) -> list[dict[str, Any]]:
+    """The conditions that stand there with ours in place, by type."""
+    old = {entry["type"]: entry for entry in present or () if isinstance(entry, dict) and isinstance(entry.get("type"), str)}
+    merged = dict(old)
+    for condition in wanted:
+        before = old.get(condition.type, {})
+        since = before.get("lastTransitionTime") if before.get("status") == condition.status else None
+        merged[condition.type] = condition.as_dict(since if isinstance(since, str) else now)
+    return [merged[kind] for kind in sorted(merged)]
