@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from tiphys.languages.gjson.budget import Budget
+from tiphys.languages.gjson.comparison import holds
 from tiphys.languages.gjson.result import NOTHING, Result, Text, Type, parse
-from tiphys.languages.gjson.scan import OBJECT_OR_ARRAY, parse_float, string_end, unescape
+from tiphys.languages.gjson.scan import OBJECT_OR_ARRAY, string_end, unescape
 from tiphys.languages.gjson.syntax import ArrayPart, Built, Changed, ObjectPart, Query, Route
 from tiphys.languages.gjson.values import extent, is_array, is_object, members, parse_any, value
 from tiphys.languages.gjson.wildcard import matches
@@ -202,7 +201,7 @@ class _Walk:
             return False
         else:
             answer = element
-        if not _holds(query, answer):
+        if not holds(query, answer):
             return False
         found = element
         if part.rest is not None:
@@ -257,66 +256,3 @@ class _Collected:
     def __init__(self) -> None:
         self.parts: list[bytes] = []
         self.indexes: list[int] = []
-
-
-_COMPARISONS: Final[Mapping[bytes, Callable[[Any, Any], bool]]] = {
-    b"=": operator.eq,
-    b"!=": operator.ne,
-    b"<": operator.lt,
-    b"<=": operator.le,
-    b">": operator.gt,
-    b">=": operator.ge,
-}
-_TRUE_HOLDS: Final[Mapping[bytes, Callable[[bytes], bool]]] = {
-    b"=": lambda value: value == b"true",
-    b"!=": lambda value: value != b"true",
-    b">": lambda value: value == b"false",
-    b">=": lambda value: True,
-}
-_FALSE_HOLDS: Final[Mapping[bytes, Callable[[bytes], bool]]] = {
-    b"=": lambda value: value == b"false",
-    b"!=": lambda value: value != b"false",
-    b"<": lambda value: value == b"true",
-    b"<=": lambda value: True,
-}
-
-
-def _holds(query: Query, answer: Result) -> bool:
-    """Whether the query's comparison holds for what its path found."""
-    value = query.value
-    if query.tilde is not None:
-        verdict = _tilde(query.tilde, answer)
-        if verdict is None:
-            return False
-        kind, value = (Type.TRUE if verdict else Type.FALSE), b"true"
-    else:
-        kind = answer.type
-        if not answer.exists:
-            return False
-    sign = query.operator
-    if not sign:
-        return True
-    if kind is Type.STRING:
-        if sign in (b"%", b"!%"):
-            return matches(answer.utf8, value) == (sign == b"%")
-        return sign in _COMPARISONS and _COMPARISONS[sign](answer.utf8, value)
-    if kind is Type.NUMBER:
-        return sign in _COMPARISONS and _COMPARISONS[sign](answer.number, parse_float(value))
-    table = _TRUE_HOLDS if kind is Type.TRUE else _FALSE_HOLDS if kind is Type.FALSE else {}
-    holds = table.get(sign)
-    return holds is not None and holds(value)
-
-
-def _tilde(word: bytes, answer: Result) -> bool | None:
-    """`~true`, `~false`, `~null`, `~*`; `None` for any other word."""
-    match word:
-        case b"*":
-            return answer.exists
-        case b"null":
-            return answer.type is Type.NULL
-        case b"true":
-            return answer.truth is True
-        case b"false":
-            return answer.type is Type.NULL or answer.truth is False
-        case _:
-            return None
