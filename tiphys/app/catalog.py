@@ -150,7 +150,9 @@ class Catalog:
         found = tuple(errors)
         if entry.errors != found:
             for error in found:
-                _log.error("a manifest is refused", action="manifest-refused", kind=key[0], name=f"{key[1]}/{key[2]}", error=str(error))
+                _log.error(
+                    "a manifest is refused", action="manifest-refused", kind=key[0], name=f"{key[1]}/{key[2]}", error=str(error)
+                )
         self._record(replace(entry, errors=found))
 
     def _record(self, entry: Entry) -> None:
@@ -235,7 +237,9 @@ class Catalog:
         count = await self._rooms.ledger.cancel(key, "sensor deleted")
         self._leaving.pop(key, None)
         if count:
-            _log.warning("firings of a deleted trigger were cancelled", action="firings-cancelled", trigger="/".join(key), count=count)
+            _log.warning(
+                "firings of a deleted trigger were cancelled", action="firings-cancelled", trigger="/".join(key), count=count
+            )
 
     async def _recheck(self) -> None:
         """A WorkflowTemplate changed: do the arguments of every sensor still fit? What runs goes on; it is checked again when it fires."""

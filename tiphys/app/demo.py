@@ -211,14 +211,8 @@ class _Demo:
 
 def _git(*arguments: str) -> str:
     environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
-    done = subprocess.run(  # noqa: S603  a fixed program, no shell
-        ["git", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env=environment,  # noqa: S607
-    )
+    command = [shutil.which("git") or "git", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)  # noqa: S603  no shell
     if done.returncode:
         raise SettingsError("git", f"`git {' '.join(arguments)}` failed: {done.stderr.strip()}")
     return done.stdout

@@ -14,9 +14,10 @@ import asyncio
 import contextlib
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any, Final, Protocol
 
 import structlog
@@ -24,18 +25,22 @@ import structlog
 from dispatcher.observer import Observer as DispatcherObserver
 from dispatcher.program import TriggerProgram
 from dispatcher.queue import Dispatcher, DispatcherSettings
+from dispatcher.trigger import Templates
+from eventsource.health import EntryHealth
 from eventsource.ingress import SHARED_PORT, Ingress, IngressSettings
 from eventsource.room import Room
 from eventsource.source import Address
 from sensors import Matcher
+from tiphys.app.admission import KINDS
 from tiphys.app.api import Facts, serve_api
 from tiphys.app.catalog import Catalog, Rooms
+from tiphys.app.conditions import conditions
 from tiphys.app.following import Follower
 from tiphys.app.local import embedded_kubernetes, write_secretly
 from tiphys.app.metrics import Metrics
-from tiphys.app.origins import ClusterOrigin, FileOrigin, Origin
+from tiphys.app.origins import ClusterOrigin, FilesOrigin, Origin, StatusWriter
 from tiphys.app.settings import Settings
-from tiphys.app.templates import KnownTemplates
+from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Claim, Outcome, OutcomeKind
 from tiphys.bus.ledger import Decision, Ledger
@@ -53,7 +58,7 @@ _DAY: Final = 86400.0
 _RETAIN_EVERY: Final = 60.0
 _HEARTBEAT: Final = 0.5
 _LAG_LOGGED: Final = 0.25
-_RETRY: Final = 10.0
+_REPORT_EVERY: Final = 1.0
 
 
 class Observer(Protocol):
@@ -69,13 +74,13 @@ class Observer(Protocol):
         """An attempt's outcome is durable."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Services:
     """What triggers use of the outside world."""
 
     kube: Kube | None
     secrets: Secrets
-    templates: KnownTemplates
+    templates: Templates | None
 
 
 class _Counted(EventLog):
@@ -140,7 +145,9 @@ class _Answering:
 class Service:
     """A running service. `ingress_port` and `api_port` are the ports in use."""
 
-    def __init__(self, settings: Settings, ledger: Ledger, room: Room, catalog: Catalog, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, ledger: Ledger, room: Room, catalog: Catalog, metrics: Metrics, failed: asyncio.Future[None]
+    ) -> None:
         self.settings, self.ledger, self.room, self.catalog, self.metrics = settings, ledger, room, catalog, metrics
         self.ingress_port = 0
         self.api_port = 0
@@ -148,7 +155,7 @@ class Service:
         self._waiting: set[str] = set()
         self._ready = asyncio.Event()
         self._stopping = False
-        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._failed = failed
 
     # -- supervision
 
@@ -163,11 +170,6 @@ class Service:
         self.tasks.discard(task)
         if not task.cancelled() and task.exception() and not self._failed.done():
             self._failed.set_exception(task.exception() or StoreError("a part of the service ended"))
-
-    def fail(self, error: BaseException) -> None:
-        """End the service with an error."""
-        if not self._failed.done():
-            self._failed.set_exception(error)
 
     async def failure(self) -> None:
         """Raises what ends the service; never returns."""
@@ -225,7 +227,13 @@ class Service:
                 }
                 for one in self.room.health()
             ],
-            "store": {"writable": health.writable, "reason": health.reason, "events": health.events, "bytes": health.bytes, "damaged": health.damaged},
+            "store": {
+                "writable": health.writable,
+                "reason": health.reason,
+                "events": health.events,
+                "bytes": health.bytes,
+                "damaged": health.damaged,
+            },
         }
 
 
@@ -248,10 +256,13 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
     """Open the whole service; it runs until the context ends. Raises `SettingsError`, `StoreLocked`, `StoreError`."""
     async with contextlib.AsyncExitStack() as stack:
         metrics = Metrics()
-        fatal: list[Callable[[BaseException], None]] = []
-        bus = await stack.enter_async_context(
-            SqliteBus.open(settings.data, _bus_settings(settings), on_fatal=lambda error: [end(error) for end in fatal])
-        )
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def fail(error: BaseException) -> None:
+            if not failed.done():
+                failed.set_exception(error)
+
+        bus = await stack.enter_async_context(SqliteBus.open(settings.data, _bus_settings(settings), on_fatal=fail))
         epoch = await bus.ledger.open_epoch()
         kubeconfig = settings.kubeconfig
         if settings.local:
@@ -274,9 +285,7 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
 
         matcher = Matcher(log, bus.ledger, epoch, decided)
         await matcher.load()
-        ingress = Ingress(
-            IngressSettings(host=settings.host, bind=_bind(settings), stop=settings.drain), _Answering(metrics)
-        )
+        ingress = Ingress(IngressSettings(host=settings.host, bind=_bind(settings), stop=settings.drain), _Answering(metrics))
         room = Room(log, bus.ledger, kube_secrets, ingress)
         rooms = Rooms(bus.ledger, room, matcher, dispatcher, _Services(kube, kube_secrets, templates))
         catalog = Catalog(
@@ -290,10 +299,8 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         )
         acting.catalog = catalog
         stack.push_async_callback(catalog.aclose)
-        service = Service(settings, bus.ledger, room, catalog, metrics)
-        fatal.append(service.fail)
-
-        await _run(service, stack, matcher, dispatcher, ingress, origins=_origins(settings, kube), kube=kube)
+        service = Service(settings, bus.ledger, room, catalog, metrics, failed)
+        await _run(service, stack, matcher, dispatcher, ingress, kube)
         api = await stack.enter_async_context(_api(service))
         service.api_port = api
         service.ingress_port = ingress.bound(SHARED_PORT)
@@ -307,8 +314,6 @@ async def _run(
     matcher: Matcher,
     dispatcher: Dispatcher,
     ingress: Ingress,
-    *,
-    origins: Sequence[Origin],
     kube: Kube,
 ) -> None:
     """Start the parts in order; what is pushed on the stack stops them in the other order."""
@@ -316,7 +321,8 @@ async def _run(
     acts = service.spawn(dispatcher.run(), "dispatcher")
     stack.push_async_callback(_stop_dispatcher, dispatcher, acts, settings.drain)
     known = await catalog.load_kept()
-    service.wait_for({origin.name for origin in origins} - known)
+    needed, more = _origins(settings, kube)
+    service.wait_for({origin.label for origin in needed} - known)
 
     async def decide() -> None:
         await service.ready()
@@ -326,30 +332,47 @@ async def _run(
     stack.push_async_callback(service.cancel, service.spawn(decide(), "matcher"))
     await stack.enter_async_context(service.room)
     await stack.enter_async_context(ingress)
-    for origin in origins:
-        follows = service.spawn(_follow(service, origin, kube if settings.local else None), f"origin:{origin.name}")
-        stack.push_async_callback(service.cancel, follows)
-    for work, name in ((_retain(service), "retention"), (_heartbeat(service), "heartbeat")):
+    for origin in (*needed, *more):
+        follower = Follower(origin, catalog, kube if settings.local else None)
+        answered = partial(service.answered, origin.label)
+        stack.push_async_callback(service.cancel, service.spawn(follower.run(answered), f"origin {origin.label}"))
+    status = await stack.enter_async_context(StatusWriter(kube))
+    reports = _report(service, status, needed)
+    for work, name in ((_retain(service), "retention"), (_heartbeat(service), "heartbeat"), (reports, "status")):
         stack.push_async_callback(service.cancel, service.spawn(work, name))
 
 
-def _origins(settings: Settings, kube: Kube) -> list[Origin]:
-    origins: list[Origin] = [FileOrigin(path, settings.namespace) for path in settings.manifests]
-    return [*origins, ClusterOrigin(kube, settings.namespaces)]
+def _origins(settings: Settings, kube: Kube) -> tuple[list[Origin], list[Origin]]:
+    """Those that must answer before the service is ready, and those that need not: a cluster may lack Argo Workflows' kinds, or not
+    let us see them; arguments are then checked when a trigger fires."""
+    namespaces = settings.namespaces or None
+    needed: list[Origin] = [ClusterOrigin(kube, kinds=KINDS, namespaces=namespaces)]
+    if settings.manifests:
+        needed.append(FilesOrigin(settings.manifests, namespace=settings.namespace))
+    templates = ClusterOrigin(kube, kinds=TEMPLATE_KINDS[:1] if namespaces else TEMPLATE_KINDS, namespaces=namespaces)
+    templates.label = "cluster (templates)"
+    return needed, [templates]
 
 
-async def _follow(service: Service, origin: Origin, embedded: Kube | None) -> None:
-    """Follow one origin; the objects of files that are no manifests of ours go to the embedded API."""
-    answered = asyncio.Event()
-    follower = Follower(service.catalog, service.settings.namespace, embedded if isinstance(origin, FileOrigin) else None, answered)
-
-    async def tell() -> None:
-        await answered.wait()
-        service.answered(origin.name)
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(origin.run(follower), name=origin.name)
-        group.create_task(tell(), name=f"{origin.name}:answered")
+async def _report(service: Service, status: StatusWriter, origins: Sequence[Origin]) -> None:
+    """Keep the status of the cluster's objects in line with what runs; the writer writes only what changed."""
+    clusters = {origin.label for origin in origins if isinstance(origin, ClusterOrigin)}
+    reported: set[tuple[str, str, str]] = set()
+    while True:
+        health: dict[tuple[str, str], list[EntryHealth]] = defaultdict(list)
+        for one in service.room.health():
+            health[one.address.namespace, one.address.eventsource].append(one)
+        present = set()
+        for entry in service.catalog.entries:
+            if entry.origin in clusters:
+                key = (entry.kind, entry.namespace, entry.name)
+                present.add(key)
+                mine = health[entry.namespace, entry.name] if entry.kind == "EventSource" else ()
+                status.set_conditions(*key, entry.generation, conditions(entry, mine))
+        for gone in reported - present:
+            status.forget(*gone)
+        reported = present
+        await asyncio.sleep(_REPORT_EVERY)
 
 
 async def _stop_dispatcher(dispatcher: Dispatcher, acts: asyncio.Task[None], drain: float) -> None:
@@ -378,7 +401,9 @@ async def _heartbeat(service: Service) -> None:
         service.metrics.lag.set(lag)
         if (lag > _LAG_LOGGED) is not late:
             late = not late
-            _log.warning("the event loop runs late" if late else "the event loop runs in time", action="loop-lag", seconds=round(lag, 3))
+            _log.warning(
+                "the event loop runs late" if late else "the event loop runs in time", action="loop-lag", seconds=round(lag, 3)
+            )
 
 
 @contextlib.asynccontextmanager

@@ -38,8 +38,12 @@ class Settings(BaseModel):
     context: str = Field("", description="Context within the kubeconfig; empty means its current one.")
     namespaces: tuple[str, ...] = Field((), description="Namespaces to watch; empty means all.")
     namespace: str = Field("argo", description="Namespace of manifests from files that name none.")
-    impersonate: bool = Field(False, description="Act as the service account that a Sensor names (`spec.template.serviceAccountName`).")
-    file_repositories: bool = Field(False, description="Let `git` sources read `file://` repositories of this machine; `--local` does.")
+    impersonate: bool = Field(
+        False, description="Act as the service account that a Sensor names (`spec.template.serviceAccountName`)."
+    )
+    file_repositories: bool = Field(
+        False, description="Let `git` sources read `file://` repositories of this machine; `--local` does."
+    )
     strict: bool = Field(False, description="Refuse manifests with fields that nobody knows.")
     host: str = Field("0.0.0.0", description="Address that the ingress listens on.")  # noqa: S104  webhooks come from outside
     ingress_port: int = Field(12000, ge=0, le=65535, description="Shared port of the ingress; 0 takes a free one.")

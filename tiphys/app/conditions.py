@@ -1,0 +1,51 @@
+"""What an object's status says: argo-events' conditions (reference 8.1) and ours beside them.
+
+`Accepted`: this version runs. `Listening` (EventSource): every entry hears its world. `Notices`: what its owner should know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from eventsource.health import EntryHealth
+from tiphys.app.catalog import Entry
+from tiphys.app.origins import Condition
+
+__all__ = ["conditions"]
+
+_ARGO: Final = {"EventSource": ("SourcesProvided",), "Sensor": ("DependenciesProvided", "TriggersProvided")}
+_REFUSED: Final = {
+    "SourcesProvided": "InvalidEventSource",
+    "DependenciesProvided": "InvalidDependencies",
+    "TriggersProvided": "InvalidTriggers",
+}
+
+
+def conditions(entry: Entry, health: Sequence[EntryHealth] = ()) -> list[Condition]:
+    """The conditions of one object; `health` is that of its entries, for an EventSource."""
+    problem = "\n".join(map(str, entry.errors))
+    if problem:
+        found = [Condition(name, "False", _REFUSED[name], problem) for name in _ARGO[entry.kind]]
+        found.append(Condition("Accepted", "False", "Invalid", problem))
+        running = "the version accepted before it still runs" if entry.revision else "nothing runs"
+        found.append(
+            Condition("Deployed", "True" if entry.revision else "False", "Running" if entry.revision else "Invalid", running)
+        )
+    else:
+        found = [Condition(name, "True") for name in (*_ARGO[entry.kind], "Accepted")]
+        found.append(Condition("Deployed", "True", "Running", "it runs in the process of Tiphys; no Deployment is made"))
+    ill = [one for one in health if one.state == "ill"]
+    starting = [one for one in health if one.state == "starting"]
+    if ill:
+        text = "\n".join(f"{one.key}.{one.address.event}: {one.problem}" for one in ill)
+        found.append(Condition("Listening", "False", "SourceIll", text))
+    elif starting:
+        names = ", ".join(f"{one.key}.{one.address.event}" for one in starting)
+        found.append(Condition("Listening", "Unknown", "Starting", names))
+    elif health:
+        found.append(Condition("Listening", "True"))
+    if entry.notices:
+        text = "\n".join(f"{one.path}: {one.text}" for one in entry.notices)
+        found.append(Condition("Notices", "True", "SeeMessage", text))
+    return found
