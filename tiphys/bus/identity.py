@@ -50,7 +50,8 @@ def firing_id(
     if dlq:
         text += "/dlq"
     if document:
-        text += f"/{document}"
+        # with its name, so that no document of a firing has the id of a replay
+        text += f"/document {document}"
     number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big") >> (256 - 5 * _FIRING_LENGTH)
     digits = []
     for _ in range(_FIRING_LENGTH):

@@ -113,17 +113,17 @@ class Acting:
         waiting.reading = True
         try:
             if waiting.needs_ready():
-                additions, after = waiting.additions, waiting.loaded_to
+                additions, emptied, after = waiting.additions, waiting.emptied, waiting.loaded_to
                 numbers = await self._store.read(
                     lambda reader: reader.all("ready_page", trigger=waiting.number, after=after, limit=PAGE)
                 )
-                self._claims.loaded_ready(waiting, [number for (number,) in numbers], additions)
+                self._claims.loaded_ready(waiting, [number for (number,) in numbers], additions, emptied)
             if waiting.needs_delayed(now):
-                time, number = waiting.delayed_from
+                emptied, (time, number) = waiting.emptied, waiting.delayed_from
                 rows = await self._store.read(
                     lambda reader: reader.all("delayed_page", trigger=waiting.number, time=time, number=number, limit=PAGE)
                 )
-                self._claims.loaded_delayed(waiting, rows)
+                self._claims.loaded_delayed(waiting, rows, emptied)
         finally:
             waiting.reading = False
 
@@ -228,8 +228,9 @@ class Acting:
             self._claims.end(claimed)
             if outcome.kind in (OutcomeKind.RETRY, OutcomeKind.RELEASED):
                 self._claims.put_back(claimed.waiting, claimed.number, job.not_before)
-                self._wake.set()
             self.added(job.result, job.decided)
+            # also where nothing was put back: a caller's `busy` may be a set that shrinks while it waits
+            self._wake.set()
 
         claimed.writes += 1
         try:

@@ -42,6 +42,8 @@ class Waiting:
     delayed_from: tuple[float, int] = _ALL
     # counts new firings, so that a page that was read meanwhile knows that it may lack some
     additions: int = 0
+    # counts the times that memory was emptied: a page that was asked for before is not of use
+    emptied: int = 0
     # a page is being read: what is put back meanwhile may be missing in it, and stays in memory
     reading: bool = False
 
@@ -94,7 +96,7 @@ class Waiting:
         self.due.clear()
         self.delayed.clear()
         self.loaded_to, self.ready_in_file, self.delayed_from = 0, True, (0.0, 0)
-        self.additions += 1
+        self.emptied += 1
 
 
 @dataclass(slots=True, eq=False)
@@ -156,8 +158,10 @@ class Claims:
         else:
             self._turn.setdefault(waiting.key, waiting)
 
-    def loaded_ready(self, waiting: Waiting, numbers: list[int], additions: int) -> None:
-        """A page of ready firings beyond `loaded_to` was read, begun when `additions` stood there."""
+    def loaded_ready(self, waiting: Waiting, numbers: list[int], additions: int, emptied: int) -> None:
+        """A page of ready firings beyond `loaded_to` was read, begun when `additions` and `emptied` stood there."""
+        if waiting.emptied != emptied:
+            return
         for number in numbers:
             if number > waiting.loaded_to:
                 waiting.loaded_to = number
@@ -165,8 +169,10 @@ class Claims:
                     waiting.ready.append(number)
         waiting.ready_in_file = len(numbers) == PAGE or waiting.additions != additions
 
-    def loaded_delayed(self, waiting: Waiting, rows: list[tuple[float, int]]) -> None:
-        """A page of delayed firings from `delayed_from` on was read."""
+    def loaded_delayed(self, waiting: Waiting, rows: list[tuple[float, int]], emptied: int) -> None:
+        """A page of delayed firings from `delayed_from` on was read, begun when `emptied` stood there."""
+        if waiting.emptied != emptied:
+            return
         known = {number for _, number in waiting.delayed} | set(waiting.due)
         waiting.delayed_from = (rows[-1][0], rows[-1][1] + 1) if len(rows) == PAGE else _ALL
         for not_before, number in rows:
