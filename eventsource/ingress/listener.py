@@ -7,6 +7,7 @@ the first request of a connection, and a plain counted answer to what is no HTTP
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -132,6 +133,7 @@ class Listener:
             port,
             ssl=self.tls,
             backlog=1024,
+            reuse_address=os.name == "posix",  # uvloop's default would wait for the last minute's connections after a kill
             ssl_handshake_timeout=self._limits.handshake if self.tls else None,
             ssl_shutdown_timeout=1.0 if self.tls else None,
         )

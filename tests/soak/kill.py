@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.soak.balance import Balance, balance, quiet
 from tests.soak.running import Cluster, Tiphys
-from tests.soak.traffic import MANIFESTS, Traffic
+from tests.soak.traffic import MANIFESTS, SECRET_OBJECT, Traffic
 
 LONGEST = 0.8
 STEP_SECONDS = 15.0
@@ -22,6 +22,7 @@ async def run(folder: Path, *, kills: int, seed: int, points: Sequence[str] = ()
     manifests = folder / "manifests.yaml"
     manifests.write_text(MANIFESTS)
     async with Cluster(folder / "cluster").run() as cluster:
+        await cluster.create("/api/v1/namespaces/argo/secrets", SECRET_OBJECT)
         tiphys = Tiphys(folder / "data", cluster, manifests)
         traffic = Traffic(tiphys.ingress_port, seed)
         try:

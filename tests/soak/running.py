@@ -53,6 +53,12 @@ class Cluster:
             process.terminate()
             await process.wait()
 
+    async def create(self, path: str, obj: dict) -> None:
+        """POST to a collection."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with aiohttp.ClientSession(headers=headers) as session, session.post(self.url + path, json=obj) as answer:
+            answer.raise_for_status()
+
     async def objects(self, path: str) -> list[dict]:
         """Every object of a collection (`/api/v1/configmaps`)."""
         headers = {"Authorization": f"Bearer {self.token}"}

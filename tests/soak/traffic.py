@@ -12,12 +12,8 @@ from dataclasses import dataclass, field
 import aiohttp
 
 SECRET = b"soak-secret"
+SECRET_OBJECT = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hook"}, "stringData": {"secret": SECRET.decode()}}
 MANIFESTS = """\
-apiVersion: v1
-kind: Secret
-metadata: {name: hook, namespace: argo}
-stringData: {secret: soak-secret, token: soak-token}
----
 apiVersion: argoproj.io/v1alpha1
 kind: EventSource
 metadata: {name: forge, namespace: argo}

@@ -7,6 +7,7 @@ the token, 404 for what is not there, 503 while the store takes no writes.
 from __future__ import annotations
 
 import hmac
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ async def serve_api(facts: Facts, host: str, port: int) -> AsyncIterator[int]:
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=2.0)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
+        site = web.TCPSite(runner, host, port, reuse_address=os.name == "posix")
         try:
             await site.start()
         except OSError as error:
