@@ -84,7 +84,7 @@ ArgumentValue = Annotated[
 class Argument:
     """A compiled argument. `constant` is its value where no event can change it."""
 
-    __slots__ = ("_default", "_from", "_path", "_pattern", "_shown_pattern", "_template", "constant", "name")
+    __slots__ = ("_default", "_from", "_mentioned", "_path", "_pattern", "_shown_pattern", "_template", "constant", "name")
 
     def __init__(self, name: str, spec: Scalar | ArgumentSpec) -> None:
         """Raises `LanguageError` for a template, path or pattern that does not compile."""
@@ -92,11 +92,13 @@ class Argument:
         self.constant: str | None = None
         self._template: gotemplate_strict.StrictTemplate | None = None
         self._from = self._shown_pattern = ""
+        self._mentioned: frozenset[str] = frozenset()
         self._path: gjson.Path | None = None
         self._default: str | None = None
         self._pattern: regex.Pattern | None = None
         if isinstance(spec, str) and "{{" in spec:
             self._template = gotemplate_strict.compile(spec)
+            self._mentioned = frozenset(name for action in self._actions() for name in _ROOT_FIELD.findall(action))
         elif isinstance(spec, ArgumentSpec):
             self._shown_pattern = spec.pattern
             self._pattern = regex.compile(PATTERNS.get(spec.pattern, spec.pattern)) if spec.pattern else None
@@ -168,7 +170,8 @@ class Argument:
 
     def _rendered(self, template: gotemplate_strict.StrictTemplate, events: Mapping[str, Event], root: Mapping[str, Any]) -> str:
         try:
-            return template.render(root)
+            # a dependency without an event is null rather than unknown, so that {{ if .push }} can ask for it
+            return template.render(dict.fromkeys(self._mentioned) | root)
         except TemplateError as error:
             absent = [name for name, _ in self._dependencies() if name not in root]
             hint = f" (the event of {', '.join(absent)} is absent or not JSON)" if absent else ""
@@ -184,13 +187,17 @@ class Argument:
             raise TriggerError("ArgumentRefused", f"argument {self.name!r}: {error}") from error
         return result.string if result.exists and result.type is not gjson.Type.NULL else None
 
+    def _actions(self) -> list[str]:
+        """What stands in double braces, without the quoted texts in it."""
+        return [_QUOTED.sub('""', action) for action in _ACTION.findall(self._template.text)] if self._template else []
+
     def _dependencies(self) -> list[tuple[str, str]]:
         """The dependencies that it names, each with the rest of the path to where; none where a template moves the dot."""
         if self._from:
             return [(self._from, ".from")]
         if self._template is None:
             return []
-        actions = [_QUOTED.sub('""', action) for action in _ACTION.findall(self._template.text)]
+        actions = self._actions()
         if any(_MOVES_THE_DOT.search(action) for action in actions):
             return []
         return [(name, "") for action in actions for name in _ROOT_FIELD.findall(action)]

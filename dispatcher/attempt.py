@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -63,7 +64,11 @@ class Attempt:
         except TimeoutError:
             self.error = self._unfinished(f"took longer than {self._seconds:g} s")
         except Exception as error:  # noqa: BLE001  a fault of ours must end neither the queue nor the firing's record
-            _log.exception("an attempt failed in an unforeseen way", action="attempt-crashed", firing=claim.firing.id)
+            # a traceback is made of source files, which the event loop shall not wait for
+            trace = await asyncio.to_thread(traceback.format_exception, error)
+            _log.error(  # noqa: TRY400  the traceback is there
+                "an attempt failed in an unforeseen way", action="attempt-crashed", firing=claim.firing.id, traceback="".join(trace)
+            )
             self.error = self._unfinished(f"an error of Tiphys itself, see its log: {type(error).__name__}")
         return retry.decide(
             self.error,

@@ -168,6 +168,16 @@ async def test_a_dependency_with_a_dash_is_written_with_an_underscore_in_a_templ
     assert request.preview["spec"]["arguments"]["parameters"][0]["value"] == "9f1c2d"
 
 
+@pytest.mark.parametrize(
+    "template", ["{{ if .gone }}{{ .gone.body }}{{ else }}none{{ end }}", "{{ with .gone }}{{ .body }}{{ else }}none{{ end }}"]
+)
+async def test_a_template_can_ask_whether_a_dependency_of_an_or_condition_has_an_event(template: str) -> None:
+    loaded = trigger_model().model_validate(entry({"revision": template}))
+    made = TriggerProgram(TriggerKey("argo", "ci", "build"), loaded, World())
+
+    assert await arguments(made, {}) == {"revision": "none"}
+
+
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
 async def test_tektoncd_triggers_942_any_text_reaches_the_argument_unchanged(text: str) -> None:
     made = short({"a": "{{ .push.body }}", "b": {"from": "push", "path": "body"}})
