@@ -64,6 +64,7 @@ class Ingress:
         self._closing: set[asyncio.Task[None]] = set()
         self._changing = asyncio.Lock()
         self._upkeep: asyncio.Task[None] | None = None
+        self._entered = False
 
     async def __aenter__(self) -> Ingress:
         shared = self.settings.shared_port
@@ -75,6 +76,9 @@ class Ingress:
                 f"port {self.settings.bind(shared)} cannot be opened: {error.strerror or error}",
                 "choose another, or stop who has it",
             ) from error
+        self._entered = True
+        async with self._changing:
+            await self._sync_ports()
         self._upkeep = asyncio.create_task(self._keep_up(), name="ingress-upkeep")
         return self
 
@@ -100,7 +104,8 @@ class Ingress:
         return self._gate.in_flight
 
     async def mount(self, owner: Owner, bindings: Iterable[Binding]) -> None:
-        """Put these endpoints in place of all that the owner had. Returns once the ports are open or their trouble is reported."""
+        """Put these endpoints in place of all that the owner had. Returns once the ports are open or their trouble is reported; before
+        the ingress is entered no port opens, so that the first request finds every route."""
         bindings = list(bindings)
         claims = {}
         for binding in bindings:
@@ -110,7 +115,8 @@ class Ingress:
             claims.setdefault((alias.port, alias.path, id(binding)), alias)
         async with self._changing:
             self.table.replace(owner, claims.values())
-            await self._sync_ports()
+            if self._entered:
+                await self._sync_ports()
             for binding in bindings:
                 if not binding.problems:
                     binding.health.well()
