@@ -171,7 +171,7 @@ class Argument:
     def _rendered(self, template: gotemplate_strict.StrictTemplate, events: Mapping[str, Event], root: Mapping[str, Any]) -> str:
         try:
             # a dependency without an event is null rather than unknown, so that {{ if .push }} can ask for it
-            return template.render(dict.fromkeys(self._mentioned) | root)
+            return template.render({**dict.fromkeys(self._mentioned), **root})
         except TemplateError as error:
             absent = [name for name, _ in self._dependencies() if name not in root]
             hint = f" (the event of {', '.join(absent)} is absent or not JSON)" if absent else ""

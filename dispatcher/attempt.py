@@ -66,7 +66,7 @@ class Attempt:
         except Exception as error:  # noqa: BLE001  a fault of ours must end neither the queue nor the firing's record
             # a traceback is made of source files, which the event loop shall not wait for
             trace = await asyncio.to_thread(traceback.format_exception, error)
-            _log.error(  # noqa: TRY400  the traceback is there
+            _log.error(
                 "an attempt failed in an unforeseen way", action="attempt-crashed", firing=claim.firing.id, traceback="".join(trace)
             )
             self.error = self._unfinished(f"an error of Tiphys itself, see its log: {type(error).__name__}")
