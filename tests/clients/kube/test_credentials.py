@@ -21,7 +21,6 @@ from tiphys.clients.kube.profile import from_kubeconfig, from_pod, kubeconfig_pa
 from tiphys.clients.kube.proxies import proxy_for
 from tiphys.errors import Refused, SettingsError, Unreachable
 
-
 PATIENT = replace(QUICK, timeout=55, plugin_timeout=50)
 
 

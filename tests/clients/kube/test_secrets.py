@@ -155,7 +155,7 @@ async def test_one_never_read_is_not_known_and_says_so_at_once_the_second_time(t
         store.down = True
         for _ in range(2):
             async with asyncio.timeout(4):
-                with pytest.raises(SecretError, match="cannot be read now: .*503") as caught:
+                with pytest.raises(SecretError, match=r"cannot be read now: .*503") as caught:
                     await secrets.secret("argo", ref(optional=True))
             assert not caught.value.known
         store.down = False

@@ -220,17 +220,20 @@ async def test_a_watch_survives_cuts_silence_refusals_and_a_restart_and_misses_n
 
 
 async def test_a_half_open_connection_is_noticed(emulator: EmulatorProcess, tmp_path, namespace: str) -> None:
-    async with FaultyProxy(emulator.url) as proxy, connect(_through(proxy, emulator, tmp_path), settings=QUICK) as kube:
-        async with aclosing(kube.watch("v1", "ConfigMap", namespace)) as events:
-            await take(events, 1)
-            waiting = asyncio.create_task(take(events, 1, 20))
-            await until(lambda: proxy.count("GET", "watch=1") == 1)
-            proxy.hush()
-            await until(lambda: proxy.count("GET", "watch=1") >= 2, 20)
-            proxy.speak()
-            async with connect(emulator.kubeconfig) as sure:
-                await sure.create(config_map("late"), namespace=namespace)
-            assert await waiting == [("ADDED", "late")]
+    async with (
+        FaultyProxy(emulator.url) as proxy,
+        connect(_through(proxy, emulator, tmp_path), settings=QUICK) as kube,
+        connect(emulator.kubeconfig) as sure,
+        aclosing(kube.watch("v1", "ConfigMap", namespace)) as events,
+    ):
+        await take(events, 1)
+        waiting = asyncio.create_task(take(events, 1, 20))
+        await until(lambda: proxy.count("GET", "watch=1") == 1)
+        proxy.hush()
+        await until(lambda: proxy.count("GET", "watch=1") >= 2, 20)
+        proxy.speak()
+        await sure.create(config_map("late"), namespace=namespace)
+        assert await waiting == [("ADDED", "late")]
 
 
 def _through(proxy: FaultyProxy, emulator: EmulatorProcess, folder):

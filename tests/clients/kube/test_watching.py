@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.clients.kube.stand_in import answer, bookmark, cut, hang, listing, obj, refuse, stand_in, status, stream, take
+from tests.clients.kube.stand_in import answer, bookmark, cut, hang, listing, obj, refuse, stand_in, status, stream, take, until
 from tests.clients.kube.test_calls import AV, QUICK
 from tiphys.clients.kube import connect
 from tiphys.clients.kube.lines import Lines, LineTooLongError
@@ -154,15 +154,15 @@ async def test_a_missing_crd_is_a_clear_trouble_and_is_found_once_it_is_there(tm
     told = []
     async with stand_in(answer(listing(obj("a"))), SILENT) as server:
         kinds = server.kinds.pop("/apis/argoproj.io/v1alpha1")
-        async with connect(server.kubeconfig(tmp_path), settings=replace(QUICK, rediscover=0.05)) as kube:
-            async with aclosing(kube.watch(AV, "Sensor", on_trouble=told.append)) as events:
-                waiting = asyncio.create_task(take(events, 2))
-                async with asyncio.timeout(5):
-                    while not told:
-                        await asyncio.sleep(0.01)
-                assert "CustomResourceDefinition" in str(told[0])
-                server.kinds["/apis/argoproj.io/v1alpha1"] = kinds
-                assert await waiting == [("ADDED", "a"), ("SYNCED", "")]
+        async with (
+            connect(server.kubeconfig(tmp_path), settings=replace(QUICK, rediscover=0.05)) as kube,
+            aclosing(kube.watch(AV, "Sensor", on_trouble=told.append)) as events,
+        ):
+            waiting = asyncio.create_task(take(events, 2))
+            await until(lambda: bool(told))
+            assert "CustomResourceDefinition" in str(told[0])
+            server.kinds["/apis/argoproj.io/v1alpha1"] = kinds
+            assert await waiting == [("ADDED", "a"), ("SYNCED", "")]
     assert told[-1] is None
 
 

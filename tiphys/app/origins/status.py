@@ -152,7 +152,8 @@ class StatusWriter:
 
 def merge(present: Any, wanted: Sequence[Condition], now: str) -> list[dict[str, Any]]:
     """The conditions that stand there with ours in place, by type."""
-    old = {entry["type"]: entry for entry in present or () if isinstance(entry, dict) and isinstance(entry.get("type"), str)}
+    entries = present if isinstance(present, list) else ()
+    old = {entry["type"]: entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("type"), str)}
     merged = dict(old)
     for condition in wanted:
         before = old.get(condition.type, {})
