@@ -50,6 +50,7 @@ class Room:
         self.refuse_after: int | None = None
         self.problem: str | None = "not started"
         self.problems: list[str] = []
+        self.task: asyncio.Task[None] | None = None
 
     def well(self) -> None:
         self.problem = None
@@ -106,6 +107,8 @@ class Room:
         """Wait for a condition; fails with `what` and the last problem after `seconds`."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not condition():
+            if self.task is not None and self.task.done():
+                self.task.result()
             if asyncio.get_running_loop().time() > deadline:
                 raise AssertionError(f"{what}; {len(self.events)} events, problem: {self.problem}")
             await asyncio.sleep(0.02)
@@ -116,7 +119,7 @@ class Room:
     @asynccontextmanager
     async def running(self, source: Source[Any], cursor: Cursor) -> AsyncIterator[asyncio.Task[None]]:
         """The source at work; cancelled at the end, as by a stop of the service. An error of its own fails the test."""
-        task = asyncio.create_task(source.run(self.emit, cursor))
+        self.task = task = asyncio.create_task(source.run(self.emit, cursor))
         try:
             yield task
         finally:

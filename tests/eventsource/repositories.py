@@ -38,12 +38,12 @@ def git(*arguments: str, folder: Path, stdin: bytes = b"") -> str:
 class Repository:
     """A bare repository at `url` with the branch `main`, empty to begin with, and a work tree beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, form: str = "sha1") -> None:
         self.bare, self.tree = folder / "shop.git", folder / "work"
         self.url = f"file://{self.bare}"
         folder.mkdir(parents=True, exist_ok=True)
-        git("init", "-q", "--bare", "--initial-branch=main", str(self.bare), folder=folder)
-        git("init", "-q", "--initial-branch=main", str(self.tree), folder=folder)
+        git("init", "-q", "--bare", f"--object-format={form}", "--initial-branch=main", str(self.bare), folder=folder)
+        git("init", "-q", f"--object-format={form}", "--initial-branch=main", str(self.tree), folder=folder)
         git("remote", "add", "origin", self.url, folder=self.tree)
         git("config", "http.receivepack", "true", folder=self.bare)
 
@@ -82,6 +82,9 @@ class Server:
         self.requests: list[str] = []
         self.status: int | None = None
         self.silent = False
+        self.redirect = ""
+        self.most_at_once = 0
+        self._now = 0
         self.url = ""
 
     @asynccontextmanager
@@ -102,12 +105,19 @@ class Server:
         self.requests.append(f"{request.method} {request.path}")
         if self.silent:
             await asyncio.sleep(3600)
+        if self.redirect:
+            return web.Response(status=302, headers={"Location": f"{self.redirect}/info/refs?{request.query_string}"})
         if self.status is not None:
             return web.Response(status=self.status)
         expected = "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
         if self.password and request.headers.get("Authorization") != expected:
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="git"'})
-        return await self._backend(request)
+        self._now += 1
+        self.most_at_once = max(self.most_at_once, self._now)
+        try:
+            return await self._backend(request)
+        finally:
+            self._now -= 1
 
     async def _backend(self, request: web.Request) -> web.Response:
         environment = {  # no HTTP_CONTENT_ENCODING: aiohttp has taken it off already

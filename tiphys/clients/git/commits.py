@@ -63,11 +63,11 @@ def parse_files(raw: bytes) -> dict[str, dict[str, list[str]]]:
     """What `git diff-tree --stdin -z --name-status` prints: commit → `added`, `removed`, `modified` → paths."""
     found: dict[str, dict[str, list[str]]] = {}
     tokens = iter(raw.split(b"\0"))
-    current: dict[str, list[str]] = {}
+    current: dict[str, list[str]] | None = None
     for token in tokens:
         if len(token) >= 40:
             current = found.setdefault(_text(token), {"added": [], "removed": [], "modified": []})
-        elif token:
+        elif token and current is not None:
             kind = {b"A": "added", b"D": "removed"}.get(token[:1], "modified")
             path = _text(next(tokens, b""))
             if len(current[kind]) < FILES:

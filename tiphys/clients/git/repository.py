@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +25,7 @@ from tiphys.clients.git.address import Address, parse
 from tiphys.clients.git.commits import FORMAT, Commit, parse_files, parse_log
 from tiphys.clients.git.credentials import Credentials
 from tiphys.clients.git.process import Process
-from tiphys.errors import Refused
+from tiphys.errors import ClientError, Refused, Unreachable
 
 __all__ = ["COMMITS", "ZERO", "Change", "Details", "Git", "Refs", "Target"]
 
@@ -36,7 +37,8 @@ COMMITS: Final = 20
 """Commits described per change, as many as GitHub sends."""
 _GONE: Final = "NoSuchCommit"
 _SHA: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_DEPTH: Final = 30
+_NEAR: Final = ("--depth=30",)
+_FAR: Final = ("--depth=1000", "--filter=tree:0")
 _AT_ONCE: Final = 100
 
 
@@ -116,11 +118,13 @@ class Git:
         async with self._alone(address):
             for start in range(0, len(alive), _AT_ONCE):
                 batch = alive[start : start + _AT_ONCE]
-                gone = await self._fetch(address, credentials, batch)
-                present = await self._present(address, batch)
-                for change in batch:
-                    if change.after in present:
-                        found[change.ref] = await self._details(address, change, present, gone)
+                try:
+                    found |= await self._describe(address, credentials, batch)
+                except (Unreachable, Refused):
+                    raise
+                except ClientError:  # the cache itself: begin again with an empty one
+                    await asyncio.get_running_loop().run_in_executor(self._threads, self._clear, address)
+                    found |= await self._describe(address, credentials, batch)
         return found
 
     # -- one repository, one process
@@ -169,8 +173,7 @@ class Git:
 
         @contextlib.contextmanager
         def surroundings() -> Iterator[Mapping[str, str]]:
-            self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with who.ssh(address, self._cache / "known_hosts") as command:
+            with self._made(), who.ssh(address, self._cache / "known_hosts") as command:
                 yield {"GIT_SSH_COMMAND": command}
 
         process = Process(
@@ -199,10 +202,31 @@ class Git:
             stdin=stdin,
             timeout=self._timeout,
             accepted=accepted,
+            surroundings=self._made,
         )
-        return await self._call(process, read)
+        try:
+            return await self._call(process, read)
+        except Refused as error:
+            raise ClientError(address.url, f"the cache of commits: {error.problem}") from error
+
+    @contextlib.contextmanager
+    def _made(self) -> Iterator[Mapping[str, str]]:
+        self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield {}
+
+    def _clear(self, address: Address) -> None:
+        shutil.rmtree(self._folder(address), ignore_errors=True)
 
     # -- commits
+
+    async def _describe(self, address: Address, credentials: Credentials | None, batch: Sequence[Change]) -> dict[str, Details]:
+        gone = await self._fetch(address, credentials, batch)
+        present = await self._present(address, batch)
+        return {
+            change.ref: await self._details(address, credentials, change, present, gone)
+            for change in batch
+            if change.after in present
+        }
 
     async def _fetch(self, address: Address, credentials: Credentials | None, batch: Sequence[Change]) -> set[str]:
         """Bring the commits of changes into the cache; returns those of `before` that the server says it does not have any more.
@@ -212,19 +236,19 @@ class Git:
         form = "sha256" if len(batch[0].after) == 64 else "sha1"
         await self._local(address, ["init", "--quiet", "--bare", "--template=", f"--object-format={form}"], bytes)
         present = await self._present(address, batch)
-        shallow = any(_start(change) not in present for change in batch)
+        limits = _NEAR if any(_start(change) not in present for change in batch) else ()
         wanted = {f"+{change.after}:{_kept(change.ref)}": change for change in batch if change.after not in present}
         bases = {change.base for change in batch} - present - {ZERO}
         wants = [*wanted, *(f"+{base}:{_kept(base)}" for base in bases)]
         try:
             if wants:
-                await self._fetch_commits(address, credentials, wants, shallow=shallow)
+                await self._fetch_commits(address, credentials, wants, limits)
         except Refused as error:
             if error.reason != _GONE:
                 raise
             for want in wants:  # one that went away meanwhile must not hide the others
                 with contextlib.suppress(Refused):
-                    await self._fetch_commits(address, credentials, [want], shallow=shallow)
+                    await self._fetch_commits(address, credentials, [want], limits)
         return await self._fetch_old(address, credentials, batch)
 
     async def _fetch_old(self, address: Address, credentials: Credentials | None, batch: Sequence[Change]) -> set[str]:
@@ -233,22 +257,21 @@ class Git:
         for change in batch:
             if change.before not in (ZERO, *present) and change.after in present:
                 try:
-                    await self._fetch_commits(address, credentials, [f"+{change.before}:{_kept(change.ref)}-old"], shallow=True)
+                    await self._fetch_commits(address, credentials, [f"+{change.before}:{_kept(change.ref)}-old"], _NEAR)
                 except Refused as error:
                     if error.reason == _GONE and "not our ref" in error.problem:
                         gone.add(change.before)
         return gone
 
     async def _fetch_commits(
-        self, address: Address, credentials: Credentials | None, wants: Sequence[str], *, shallow: bool
+        self, address: Address, credentials: Credentials | None, wants: Sequence[str], limits: Sequence[str]
     ) -> None:
         remote = {
             "remote.origin.url": address.url,
             "remote.origin.promisor": "true",
             "remote.origin.partialclonefilter": "blob:none",
         }
-        depth = [f"--depth={_DEPTH}"] if shallow else []
-        options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", *depth]
+        options = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", *limits]
         arguments = [f"--git-dir={self._folder(address)}", "fetch", *options, "--", "origin", *wants]
         await self._remote(address, credentials, arguments, bytes, remote)
 
@@ -259,7 +282,10 @@ class Git:
         out = await self._local(address, ["cat-file", "--batch-check=%(objecttype)"], bytes, stdin=asked)
         return {sha for sha, answer in zip(shas, out.splitlines(), strict=True) if answer == b"commit"}
 
-    async def _details(self, address: Address, change: Change, present: set[str], gone: set[str]) -> Details:
+    async def _details(
+        self, address: Address, credentials: Credentials | None, change: Change, present: set[str], gone: set[str]
+    ) -> Details:
+        forced = change.before in gone or await self._forced(address, credentials, change, present)
         start = _start(change)
         log = ["log", "-z", f"--format={FORMAT}", "--no-show-signature", "--encoding=UTF-8"]
         if start in present:
@@ -270,20 +296,31 @@ class Git:
         ids = "\n".join(dict.fromkeys([head.id, *(commit.id for commit in commits)])).encode() + b"\n"
         diff = ["diff-tree", "--stdin", "-z", "-r", "--root", "--diff-merges=first-parent", "--no-renames", "--name-status"]
         files = await self._local(address, diff, parse_files, stdin=ids)
-        forced = change.before in gone or await self._forced(address, change, present)
         pushed = tuple(commit.touching(files) for commit in reversed(commits))
         return Details(head.touching(files), pushed, forced)
 
-    async def _forced(self, address: Address, change: Change, present: set[str]) -> bool | None:
+    async def _forced(self, address: Address, credentials: Credentials | None, change: Change, present: set[str]) -> bool | None:
         if change.before == ZERO:
             return False
         if change.before not in present:
             return None
-        common = await self._local(address, ["merge-base", change.before, change.after], bytes, accepted=(0, 1))
+        common, whole = await self._common(address, change)
+        if not common and not whole:  # further apart than what was fetched: look further back, at bare commits
+            await self._fetch_commits(address, credentials, [f"+{change.after}:{_kept(change.ref)}"], _FAR)
+            common, whole = await self._common(address, change)
         if common:
-            return common.strip().decode() != change.before
-        shallow = await self._local(address, ["rev-parse", "--is-shallow-repository"], bytes)
-        return None if shallow.strip() == b"true" else True
+            return common != change.before
+        return True if whole else None
+
+    async def _common(self, address: Address, change: Change) -> tuple[str, bool]:
+        """The newest commit that both sides of a change have, empty if none is here, and whether all of history is here."""
+        common = await self._local(address, ["merge-base", change.before, change.after], _line, accepted=(0, 1))
+        shallow = "" if common else await self._local(address, ["rev-parse", "--is-shallow-repository"], _line)
+        return common, shallow == "false"
+
+
+def _line(raw: bytes) -> str:
+    return raw.strip().decode(errors="replace")
 
 
 def _start(change: Change) -> str:
