@@ -130,14 +130,14 @@ def end_firing(tx: Transaction, number: int, firing: Firing, state: int, outcome
     return True
 
 
-def cancel_some(tx: Transaction, trigger: int, outcome: Outcome, limit: int) -> tuple[int, list[tuple[int, str, str]]]:
+def cancel_some(tx: Transaction, trigger: int, outcome: Outcome, limit: int) -> tuple[int, list[tuple[int | str, str, str]]]:
     """Cancel up to `limit` firings of a trigger that have not begun. Says how many rows were looked at, and which are damaged
     (number, id, reason): those are left for the caller to set aside."""
     key = next(key for key, number in tx.triggers.items() if number == trigger)
     rows = tx.all("unstarted_page", trigger=trigger, limit=limit)
     counts: dict[int, int] = {}
     numbers: list[int] = []
-    damaged: list[tuple[int, str, str]] = []
+    damaged: list[tuple[int | str, str, str]] = []
     for number, firing_id, crc, record in rows:
         try:
             firing = firing_from_row(firing_id, key, crc, record)

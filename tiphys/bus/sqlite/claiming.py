@@ -153,9 +153,9 @@ class Acting:
         return found
 
     async def _rows(self, numbers: list[int], now: float) -> dict[int, _Ready]:
-        def load(reader: Reader) -> tuple[dict[int, _Ready], list[tuple[int, str, str]]]:
+        def load(reader: Reader) -> tuple[dict[int, _Ready], list[tuple[int | str, str, str]]]:
             ready: dict[int, _Ready] = {}
-            damaged: list[tuple[int, str, str]] = []
+            damaged: list[tuple[int | str, str, str]] = []
             for row in reader.all("firings_by_number", numbers=rows_text(numbers)):
                 (
                     number,
@@ -184,8 +184,7 @@ class Acting:
             return ready, damaged
 
         ready, damaged = await self._store.read(load)
-        for number, firing_id, reason in damaged:
-            await self._store.set_aside("firing", number, firing_id, reason)
+        await self._store.set_aside("firing", damaged)
         return ready
 
     async def _lose(self, claimed: Claimed, firing: Firing) -> None:
@@ -263,13 +262,12 @@ class Acting:
         outcome = Outcome(OutcomeKind.CANCELLED, "Cancelled", reason)
         cancelled = 0
 
-        def step(tx: Transaction) -> tuple[int, list[tuple[int, str, str]]]:
+        def step(tx: Transaction) -> tuple[int, list[tuple[int | str, str, str]]]:
             return cancel_some(tx, trigger, outcome, _STEP)
 
         while True:
             some, damaged = await self._store.write(step)
-            for number, firing_id, why in damaged:
-                await self._store.set_aside("firing", number, firing_id, why)
+            await self._store.set_aside("firing", damaged)
             cancelled += some
             if not some and not damaged:
                 break

@@ -45,7 +45,7 @@ class Cursors:
             if isinstance(value, bytes) and crc32(value, crc32(key.encode())) == crc:
                 cursor.last = value
             else:
-                await self._store.set_aside("cursor", key, key, "its checksum disagrees")
+                await self._store.set_aside("cursor", [(key, key, "its checksum disagrees")])
         return cursor
 
     async def advance(self, key: str, owner: int, value: bytes) -> None:

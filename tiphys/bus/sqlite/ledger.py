@@ -94,7 +94,7 @@ class SqliteLedger(Ledger):
             if held_crc(held) == crc:
                 found.append(held)
             else:
-                await self._store.set_aside("held", row, f"{event_id}@{position}", "its checksum disagrees")
+                await self._store.set_aside("held", [(row, f"{event_id}@{position}", "its checksum disagrees")])
         return found
 
     async def held_event(self, held: Held) -> Event:

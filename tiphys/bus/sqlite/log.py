@@ -208,7 +208,7 @@ class SqliteLog(EventLog):
         """A batch from the file, and the position up to which it has everything."""
         store = self._store
 
-        def page(reader: Reader) -> tuple[list[tuple[int, Event]], list[tuple[int, str, str]], int]:
+        def page(reader: Reader) -> tuple[list[tuple[int, Event]], list[tuple[int | str, str, str]], int]:
             upto, size = after, 0
             for position, event_size in reader.all("sizes_after", after=after, end=end, limit=_BATCH):
                 if upto > after and size + event_size > _BATCH_BYTES:
@@ -219,17 +219,16 @@ class SqliteLog(EventLog):
             rows = reader.all("events_after", after=after, end=upto, limit=_BATCH)
             origins = store.known_origins(reader, {row[3] for row in rows})
             events: list[tuple[int, Event]] = []
-            damaged: list[tuple[int, str, str]] = []
+            damaged: list[tuple[int | str, str, str]] = []
             for row in rows:
                 try:
                     events.append((row[0], event_from_row(row, origins)))
                 except Damaged as reason:
-                    damaged.append((row[0], str(row[2]), str(reason)))
+                    damaged.append((row[0], f"{row[2]}@{row[0]}", str(reason)))
             return events, damaged, upto
 
         events, damaged, upto = await store.read(page)
-        for position, event_id, reason in damaged:
-            await store.set_aside("event", position, f"{event_id}@{position}", reason)
+        await store.set_aside("event", damaged)
         return events, upto
 
     async def ack(self, position: int) -> None:
@@ -251,17 +250,16 @@ class SqliteLog(EventLog):
         if missing:
             store = self._store
 
-            def load(reader: Reader) -> list[tuple[int, str, str]]:
+            def load(reader: Reader) -> list[tuple[int | str, str, str]]:
                 rows = reader.all("events_at", positions=rows_text(missing))
                 origins = store.known_origins(reader, {row[3] for row in rows})
-                damaged = []
+                damaged: list[tuple[int | str, str, str]] = []
                 for row in rows:
                     try:
                         found[row[0]] = event_from_row(row, origins)
                     except Damaged as reason:
-                        damaged.append((row[0], str(row[2]), str(reason)))
+                        damaged.append((row[0], f"{row[2]}@{row[0]}", str(reason)))
                 return damaged
 
-            for position, event_id, reason in await store.read(load):
-                await store.set_aside("event", position, f"{event_id}@{position}", reason)
+            await store.set_aside("event", await store.read(load))
         return found

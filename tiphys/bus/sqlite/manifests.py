@@ -87,7 +87,6 @@ class Manifests:
     async def _sound(self, kept: Kept, crc: int) -> bool:
         if manifest_crc(kept.kind, kept.namespace, kept.name, kept.body) == crc:
             return True
-        await self._store.set_aside(
-            "manifest", kept.revision, f"{kept.kind} {kept.namespace}/{kept.name}", "its checksum disagrees"
-        )
+        name = f"{kept.kind} {kept.namespace}/{kept.name}"
+        await self._store.set_aside("manifest", [(kept.revision, name, "its checksum disagrees")])
         return False

@@ -10,7 +10,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
@@ -167,31 +167,24 @@ class Store:
         """Have the writer do a job."""
         return await self.writer.submit(job)
 
-    async def set_aside(self, kind: str, key: int | str, name: str, reason: str) -> None:
-        """Move a damaged record to the table of the damaged, count it, and say so once. `key` is its position, number or row."""
+    async def set_aside(self, kind: str, records: Sequence[tuple[int | str, str, str]]) -> None:
+        """Move damaged records to the table of the damaged, count them, and say so once for all of them. Each has its key (a position,
+        number or row), its name for people, and what is wrong with it."""
+        if not records:
+            return
 
-        def move(tx: Transaction) -> bool:
-            first, *rest = _ASIDE[kind]
-            unpinned: list[int] = []
-            if kind == "firing":
-                unpinned = [position for (position,) in tx.all("positions_of_firing", number=key)]
-                tx.changed("delete_firing_events", number=key)
-                tx.changed("delete_attempts", number=key)
-            elif kind == "held" and (position := tx.value("held_row", key=key)) is not None:
-                unpinned = [position]
-            moved = tx.changed(first, key=key, reason=reason, now=tx.now)
-            for statement in rest:
-                tx.changed(statement, **({"number": key} if statement == "delete_firing" else {"key": key}))
-            if moved:
-                tx.run("count_damaged")
-                if kind == "event":
-                    tx.run("set_last_position", {"position": key})
-            if unpinned:
-                tx.unpin(dict.fromkeys(unpinned, 1))
-            return bool(moved)
+        def move(tx: Transaction) -> list[str]:
+            return [name for key, name, reason in records if _move_aside(tx, kind, key, reason)]
 
-        if await self.write(move):
-            _log.error("a damaged record was set aside", action="record-damaged", kind=kind, record=name, reason=reason)
+        if moved := await self.write(move):
+            _log.error(
+                "damaged records were set aside",
+                action="record-damaged",
+                kind=kind,
+                count=len(moved),
+                records=moved[:5],
+                reason=records[0][2],
+            )
 
     # -- the bound on unfinished work
 
@@ -218,6 +211,26 @@ class Store:
         }
         self._usage_at = time.monotonic()
         self._published = {}
+
+
+def _move_aside(tx: Transaction, kind: str, key: int | str, reason: str) -> bool:
+    first, *rest = _ASIDE[kind]
+    unpinned: list[int] = []
+    if kind == "firing":
+        unpinned = [position for (position,) in tx.all("positions_of_firing", number=key)]
+        tx.changed("delete_firing_events", number=key)
+        tx.changed("delete_attempts", number=key)
+    elif kind == "held" and (position := tx.value("held_row", key=key)) is not None:
+        unpinned = [position]
+    moved = tx.changed(first, key=key, reason=reason, now=tx.now)
+    for statement in rest:
+        tx.changed(statement, **({"number": key} if statement == "delete_firing" else {"key": key}))
+    if moved:
+        tx.run("count_damaged")
+        if kind == "event":
+            tx.run("set_last_position", {"position": key})
+    tx.unpin(dict.fromkeys(unpinned, 1))
+    return bool(moved)
 
 
 def _locked(folder: Path) -> ExitStack:
