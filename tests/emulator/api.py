@@ -119,9 +119,9 @@ class Api:
         return dict(answer.body)
 
     @asynccontextmanager
-    async def watch(self, path: str, **query: Any) -> AsyncIterator[Stream]:
+    async def watch(self, path: str, *, headers: dict[str, str] | None = None, **query: Any) -> AsyncIterator[Stream]:
         params = {"watch": "true", **{name: str(value) for name, value in query.items()}}
-        async with self.session.get(self.url + path, params=params) as response:
+        async with self.session.get(self.url + path, params=params, headers=headers) as response:
             assert response.status == 200, await response.text()
             yield Stream(response)
 

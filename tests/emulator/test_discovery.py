@@ -64,6 +64,13 @@ async def test_a_definition_is_served_at_once_and_its_objects_go_with_it(api: Ap
     conditions = (await api.get(f"{CRDS}/gadgets.{group}")).body["status"]["conditions"]
     assert {c["type"]: c["status"] for c in conditions} == {"NamesAccepted": "True", "Established": "True"}
 
+    unserved = [{"op": "replace", "path": "/spec/versions/1/served", "value": False}]
+    assert (await api.patch(f"{CRDS}/gadgets.{group}", unserved, "application/json-patch+json")).status == 200
+    async with asyncio.timeout(30):
+        while (await api.get(f"/apis/{group}/v2/gadgets")).status != 404:
+            await asyncio.sleep(0.1)
+    assert (await api.get(path)).status == 200
+
     await api.delete(f"{CRDS}/gadgets.{group}")
     async with asyncio.timeout(30):
         while (await api.get(path)).status != 404:

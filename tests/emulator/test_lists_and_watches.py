@@ -37,6 +37,11 @@ async def test_a_list_shows_one_namespace_or_all_in_the_order_of_names(api: Api)
     )
     assert (await api.get(f"/apis/{api.group}/v1/namespaces/no-such-place/widgets")).body["items"] == []
 
+    await api.delete(f"{api.widgets}/b")
+    assert names(await api.get(api.widgets)) == ["a", "c"]
+    left = [item["metadata"] for item in (await api.get(api.all_widgets)).body["items"]]
+    assert [metadata["name"] for metadata in left if metadata["namespace"] == api.namespace] == ["a", "c"]
+
 
 async def test_pages_of_a_list_show_it_as_it_was_when_the_first_was_read(api: Api) -> None:
     for index in range(7):
@@ -236,6 +241,22 @@ async def test_a_table_has_a_row_for_each_object(api: Api) -> None:
     assert answer.body["rows"][0]["cells"][0] == "a"
     assert answer.body["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
     assert json.dumps(answer.body["rows"][0]["object"]["metadata"]["name"]) == '"a"'
+
+
+async def test_a_watch_as_a_table_names_the_columns_once(api: Api) -> None:
+    await labelled(api, "a")
+    await labelled(api, "b")
+    accept = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+
+    async with api.watch(api.widgets, headers=accept) as stream:
+        first, second = await stream.next(), await stream.next()
+
+    assert first is not None
+    assert second is not None
+    assert (first[1]["kind"], [row["cells"][0] for row in first[1]["rows"]]) == ("Table", ["a"])
+    assert first[1]["columnDefinitions"][0]["name"] == "Name"
+    assert second[1]["rows"][0]["cells"][0] == "b"
+    assert not second[1].get("columnDefinitions")
 
 
 async def test_metadata_alone_can_be_asked_for(api: Api) -> None:

@@ -64,7 +64,8 @@ class Emulator:
         return application
 
     async def _lifetime(self, _application: web.Application) -> AsyncIterator[None]:
-        self._store = Store(self._folder, history=self._history, on_changes=self._changed)
+        loop = asyncio.get_running_loop()
+        self._store = await asyncio.to_thread(Store, self._folder, loop=loop, history=self._history, on_changes=self._changed)
         self._verbs = Verbs(self._store, self._registry)
         self._reads = Reads(self._store, self._hub)
         await self._verbs.seed()

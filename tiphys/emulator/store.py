@@ -153,16 +153,18 @@ def _get(connection: apsw.Connection, key: Key, at: int) -> Stored | None:
 
 
 class Store:
-    """The store, open from construction to `close`. Construct it and use it on the event loop.
+    """The store, open from construction to `close`, both of which block; all else is called on the event loop `loop`.
 
     `folder` is made where it is missing; `history` is how many revisions of the past are kept. `on_changes` is called on the event loop
     after each commit that changed something, with the changes in order, before their callers hear. Raises `StoreLocked` when
     another process has the folder.
     """
 
-    def __init__(self, folder: Path, *, history: int, on_changes: Callable[[Sequence[Change]], None]) -> None:
+    def __init__(
+        self, folder: Path, *, loop: asyncio.AbstractEventLoop, history: int, on_changes: Callable[[Sequence[Change]], None]
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._on_changes = on_changes
         self._history = history
         self._lock = _lock(folder)
@@ -216,7 +218,7 @@ class Store:
         ]
 
     def close(self) -> None:
-        """Finish what is queued, checkpoint and close. Blocks; called when nothing is served any more."""
+        """Finish what is queued, checkpoint and close. Called when nothing is served any more."""
         self._queue.put(None)
         self._thread.join()
         self._reader.close()
