@@ -160,7 +160,8 @@ class CalendarSource(Source[CalendarSpec]):
         async with AsyncExitStack() as stack:
             clock = self._clock if self._clock is not None else await stack.enter_async_context(shared_clock())
             state, after = await self._begin(cursor, clock)
-            ticks = ticks_of(self.settings, state.anchor)
+            # In a thread, since the first use of a zone reads its file.
+            ticks = await asyncio.to_thread(ticks_of, self.settings, state.anchor)
             self.context.health.well()
             while True:
                 tick = ticks.get_next_fire_time(after, after)
@@ -235,12 +236,12 @@ def _never(spec: CalendarSpec) -> str:
 
 def _faults(spec: CalendarSpec) -> Iterator[FieldError]:
     if spec.schedule:
-        yield from _unless(lambda: cron.compile(spec.schedule), "schedule", spec.schedule)
+        yield from _unless(lambda: cron.fires(spec.schedule), "schedule", spec.schedule)
     elif spec.interval:
         yield from _interval_faults(spec.interval)
     else:
         yield FieldError("schedule", "is missing, and interval as well", "write schedule: '30 2 * * *' or interval: 1h")
-    yield from _unless(lambda: cron.load_zone(spec.timezone), "timezone", spec.timezone)
+    yield from _unless(lambda: cron.check_zone(spec.timezone), "timezone", spec.timezone)
     for index, text in enumerate(spec.exclusion_dates):
         try:
             tuple(excluded_dates([text]))
@@ -272,9 +273,16 @@ def _unless(read: Callable[[], object], path: str, text: str) -> Iterator[FieldE
         yield FieldError(path, error.problem, error.remedy, repr(text))
 
 
+def _is_barren(schedule: str) -> bool:
+    """Whether it can be read but names no date; one that cannot is a fault, not a notice."""
+    try:
+        return bool(schedule) and not cron.fires(schedule)
+    except CronError:
+        return False
+
+
 def _notices(spec: CalendarSpec) -> Iterator[Notice]:
-    # A fixed start, so that the answer does not depend on the day; within its five years is a leap year.
-    if spec.schedule and cron.compile(spec.schedule).next(datetime(2001, 1, 1, tzinfo=UTC)) is None:
+    if _is_barren(spec.schedule):
         yield Notice("schedule", "never fires: there is no such date")
     if spec.schedule and spec.interval:
         yield Notice("interval", "has no effect beside schedule")

@@ -19,20 +19,25 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
+from importlib.resources import files
 from typing import Final, Literal, TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from tiphys.errors import CronError
 from tiphys.languages.cron_fields import Fields, parse_fields
 
-__all__ = ["YEARS", "Dst", "Schedule", "compile", "load_zone"]
+__all__ = ["YEARS", "Dst", "Schedule", "check_zone", "compile", "fires", "load_zone"]
 
 YEARS: Final = 5
 """A schedule without a tick in this many calendar years never fires."""
 
 Dst: TypeAlias = Literal["once", "robfig"]
+_FIRST_YEAR: Final = 2
+_LAST_YEAR: Final = 9998
 _DAY: Final = timedelta(days=1)
 _MINUTE: Final = timedelta(minutes=1)
+_UTC: Final = frozenset({"", "UTC", "Local"})
+_ZONES: Final = _UTC.union(files("tzdata").joinpath("zones").read_text("utf-8").split())
 _PREFIXES: Final = ("CRON_TZ=", "TZ=")
 
 
@@ -56,7 +61,7 @@ class Schedule:
         if local is None or not self._possible():
             return None
         first = local.date()
-        if first > date.min and self._shifts(first - _DAY):
+        if self._shifts(first - _DAY):
             first -= _DAY
         for day in self._days.since(first, local.year + YEARS):
             found = self._first(day, instant)
@@ -70,10 +75,7 @@ class Schedule:
         local = _local(instant, self.zone)
         if local is None or not self._possible():
             return None
-        first = local.date()
-        if first < date.max:
-            first += _DAY
-        for day in self._days.until(first, local.year - YEARS):
+        for day in self._days.until(local.date() + _DAY, local.year - YEARS):
             found = self._last(day, instant)
             if found is not None:
                 return found
@@ -91,7 +93,7 @@ class Schedule:
 
     def _first(self, day: date, after: datetime) -> datetime | None:
         if self._shifts(day):
-            following = day + _DAY if day < date.max else day
+            following = day + _DAY
             ticks = self._worked_out(day) + (self._worked_out(following) if self._days.match(following) else ())
             return min((tick for tick in ticks if tick > after), default=None)
         offset = _offset(datetime.combine(day, time.min), self.zone)
@@ -102,7 +104,7 @@ class Schedule:
 
     def _last(self, day: date, before: datetime) -> datetime | None:
         if self._shifts(day):
-            earlier = day - _DAY if day > date.min else day
+            earlier = day - _DAY
             ticks = self._worked_out(day) + (
                 self._worked_out(earlier) if self._days.match(earlier) and self._shifts(earlier) else ()
             )
@@ -114,7 +116,7 @@ class Schedule:
         minute = self._up_to(-(-(before - start) // _MINUTE) - 1)
         found = None if minute is None else start + minute * _MINUTE
         # The evening before may have ticks that come after those of this date (a clock set back over midnight).
-        if day > date.min and self._shifts(day - _DAY) and self._days.match(day - _DAY):
+        if self._shifts(day - _DAY) and self._days.match(day - _DAY):
             others = [tick for tick in self._worked_out(day - _DAY) if tick < before]
             return max((tick for tick in (found, *others) if tick is not None), default=None)
         return found
@@ -173,7 +175,7 @@ class _Days:
     def since(self, first: date, last_year: int) -> Iterator[date]:
         """Matching dates from `first` on, to the end of `last_year`."""
         year, month, start = first.year, first.month, first.day
-        while year <= min(last_year, date.max.year):
+        while year <= min(last_year, _LAST_YEAR):
             if month in self._months:
                 yield from filter(self.match, (date(year, month, day) for day in range(start, _length(year, month) + 1)))
             start = 1
@@ -182,7 +184,7 @@ class _Days:
     def until(self, first: date, last_year: int) -> Iterator[date]:
         """Matching dates from `first` back, to the beginning of `last_year`."""
         year, month, start = first.year, first.month, first.day
-        while year >= max(last_year, date.min.year):
+        while year >= max(last_year, _FIRST_YEAR):
             if month in self._months:
                 yield from filter(self.match, (date(year, month, day) for day in range(start or _length(year, month), 0, -1)))
             start = 0
@@ -191,29 +193,46 @@ class _Days:
 
 @lru_cache(maxsize=4096)
 def compile(text: str, zone: str | tzinfo = UTC, dst: Dst = "once") -> Schedule:  # noqa: A001  as with `re.compile`
-    """Compile a schedule for a zone (an IANA name or a `tzinfo`; a `TZ=` or `CRON_TZ=` in front of the text wins). Raises `CronError`."""
-    fields, chosen = text, zone
-    prefix = next((prefix for prefix in _PREFIXES if text.startswith(prefix)), None)
-    if prefix is not None:
-        chosen, space, fields = text.removeprefix(prefix).partition(" ")
-        if not space:
-            raise CronError(text, "has a time zone and nothing else", f"write {prefix}Europe/Berlin 30 2 * * *")
-    try:
-        place = load_zone(chosen) if isinstance(chosen, str) else chosen
-        return Schedule(text, parse_fields(fields.strip()), place, dst)
-    except CronError as error:
-        raise CronError(text, error.problem, error.remedy) from error
+    """Compile a schedule for a zone (an IANA name or a `tzinfo`; a `TZ=` or `CRON_TZ=` in front of the text wins). Raises `CronError`.
+
+    The first use of a zone reads its file: on an event loop, call this in a thread.
+    """
+    fields, own = _taken_apart(text)
+    chosen = own if own is not None else zone
+    return Schedule(text, fields, load_zone(chosen) if isinstance(chosen, str) else chosen, dst)
+
+
+def fires(text: str) -> bool:
+    """Whether a schedule has any tick. Raises `CronError`, also for an unknown zone; reads no file."""
+    fields, own = _taken_apart(text)
+    if own is not None:
+        check_zone(own)
+    # A fixed start, so that the answer does not depend on the day; a leap year follows within the five years.
+    return Schedule(text, fields, UTC, "once").next(datetime(2001, 1, 1, tzinfo=UTC)) is not None
+
+
+def check_zone(name: str) -> None:
+    """Raises `CronError` if there is no zone of that name; reads no file."""
+    if name not in _ZONES:
+        raise CronError(name, f"the time zone {name!r} is unknown", "write an IANA name such as Europe/Berlin")
 
 
 @lru_cache(maxsize=1024)
 def load_zone(name: str) -> tzinfo:
-    """A zone by its IANA name; the empty name and `Local` are UTC, wherever the process runs. Raises `CronError`."""
-    if name in ("", "UTC", "Local"):
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise CronError(name, f"the time zone {name!r} is unknown", "write an IANA name such as Europe/Berlin") from error
+    """A zone by its IANA name; the empty name and `Local` are UTC, wherever the process runs. Raises `CronError`. Reads a file."""
+    check_zone(name)
+    return UTC if name in _UTC else ZoneInfo(name)
+
+
+def _taken_apart(text: str) -> tuple[Fields, str | None]:
+    """The fields, and the name of the schedule's own zone."""
+    fields, zone = text, None
+    prefix = next((prefix for prefix in _PREFIXES if text.startswith(prefix)), None)
+    if prefix is not None:
+        zone, space, fields = text.removeprefix(prefix).partition(" ")
+        if not space:
+            raise CronError(text, "has a time zone and nothing else", f"write {prefix}Europe/Berlin 30 2 * * *")
+    return parse_fields(fields.strip()), zone
 
 
 def _length(year: int, month: int) -> int:
@@ -223,11 +242,8 @@ def _length(year: int, month: int) -> int:
 
 
 def _local(instant: datetime, zone: tzinfo) -> datetime | None:
-    """The wall clock, or nothing at the ends of the calendar."""
-    try:
-        return instant.astimezone(zone)
-    except OverflowError:
-        return None
+    """The wall clock, or nothing at the ends of Python's calendar."""
+    return instant.astimezone(zone) if _FIRST_YEAR <= instant.year <= _LAST_YEAR else None
 
 
 def _offset(wall: datetime, zone: tzinfo) -> timedelta:
@@ -237,7 +253,7 @@ def _offset(wall: datetime, zone: tzinfo) -> timedelta:
 @lru_cache(maxsize=16384)
 def _shifts(day: date, zone: tzinfo) -> bool:
     """Whether the offset changes between the first of a date's two midnights and the last one of the next date."""
-    if zone is UTC or day >= date.max - _DAY or day <= date.min + _DAY:
+    if zone is UTC:
         return False
     midnight = datetime.combine(day, time.min)
     return _offset(midnight, zone) != _offset((midnight + _DAY).replace(fold=1), zone)
