@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from eventsource.sources.minio import MinioSource, MinioSpec
 from tests.eventsource.minio_recordings import LISTING, STREAMS, Store, recorded
 from tests.eventsource.polling import Kept, Room
 from tiphys.clients.s3 import Listed, notification
+from tiphys.languages import gotemplate
 
 CREATED = "s3:ObjectCreated:*"
 
@@ -137,6 +139,13 @@ async def test_minio_java_856_a_key_is_given_byte_for_byte_as_the_store_sent_it(
         store.tell([record])
         await room.has(1)
     assert keys(room) == [key]
+
+
+def test_minio_java_856_the_page_of_the_source_says_how_to_get_the_name_back() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sources" / "minio.md").read_text("utf-8")
+    template = next(line.strip() for line in page.splitlines() if "urlParse" in line)
+    record = {"s3": {"object": {"key": "reports%2F2026+Q1%2Fa%2Bb+%C3%BC.csv"}}}
+    assert gotemplate.compile(template).render({"notification": [record]}) == "reports/2026 Q1/a+b ü.csv"
 
 
 async def test_a_removal_waits_for_a_log_that_is_full(room: Room, store: Store) -> None:
