@@ -64,6 +64,9 @@ class Store:
             return web.json_response(status(503), status=503)
         if not self.allowed(selector):
             return web.json_response(status(403, "Forbidden", "not yours"), status=403)
+        if (name := request.path.rpartition("/")[2]) not in ("secrets", "configmaps"):
+            found = self.objects.get(name)
+            return web.json_response(found or status(404, "NotFound", name=name), status=200 if found else 404)
         if "watch" not in request.query:
             return web.json_response(listing(*(o for n, o in self.objects.items() if wanted in ("", n)), version=self.version))
         response = web.StreamResponse()
@@ -224,6 +227,34 @@ async def test_many_secrets_of_a_namespace_share_one_watch(tmp_path) -> None:
         await settled(secrets, None, ref("s2"))
         await until(lambda: store.open == 1)
         assert await secrets.secret("argo", ref("absent", optional=True)) == b""
+        await store.put("absent", data=encoded(secret="here"))
+        await settled(secrets, b"here", ref("absent"))
+
+
+async def test_many_secrets_asked_for_at_once_are_one_list(tmp_path) -> None:
+    async with serving(tmp_path) as (store, secrets, server):
+        for number in range(50):
+            await store.put(f"s{number}", data=encoded(secret=f"v{number}"))
+        read = await asyncio.gather(*(secrets.secret("argo", ref(f"s{number}")) for number in range(50)))
+        assert read == [f"v{number}".encode() for number in range(50)]
+        await until(lambda: store.open == 1)
+    assert len(server.asked) < 20
+
+
+async def test_a_later_reference_waits_out_a_server_that_is_away(tmp_path) -> None:
+    async with serving(tmp_path, own_watches=1) as (store, secrets, _):
+        for name in ("a", "b", "late"):
+            await store.put(name, data=encoded(secret=name))
+        await settled(secrets, b"a", ref("a"))
+        await settled(secrets, b"b", ref("b"))
+        store.down = True
+        with pytest.raises(SecretError) as caught:
+            await secrets.secret("argo", ref("late"))
+        assert not caught.value.known
+        store.down = False
+        await settled(secrets, b"late", ref("late"))
+        await store.put("late", data=encoded(secret="new"))
+        await settled(secrets, b"new", ref("late"))
 
 
 async def test_where_the_role_names_each_secret_each_keeps_its_own_watch(tmp_path) -> None:

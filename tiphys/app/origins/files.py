@@ -1,8 +1,8 @@
 """Manifests from files and folders, watched.
 
 Any event of the file system makes us look at everything again; looking costs a `stat` per file, and what changed is found by comparing.
-So it does not matter how an editor saves, how a mounted ConfigMap swaps its links, or whether an event was lost: a look without a
-reason follows every `interval` anyway.
+So it does not matter how an editor saves or how a mounted ConfigMap swaps its links. Nor whether an event was lost, as happens to
+files in a folder that was made a moment ago: after each event looks without a reason follow, soon at first, then every `interval`.
 
 What is not there, or is there without a document, is doubted at first: editors remove before they rename, and truncate before they
 write. It counts from the second look on. A broken file keeps its objects as they were; so do the files of a folder that cannot be read.
@@ -88,7 +88,7 @@ class FilesOrigin(Origin):
 
     async def changes(self) -> AsyncGenerator[Change, None]:
         """See `Origin.changes`."""
-        again = asyncio.Event()
+        again, pause = asyncio.Event(), self._settle
         watcher = asyncio.create_task(self._watch(again), name=f"watch {self.label}")
         try:
             while True:
@@ -100,10 +100,12 @@ class FilesOrigin(Origin):
                 if not doubtful and not any(root in look.failed for root in self._roots):
                     self.synced.set()
                 try:
-                    async with asyncio.timeout(self._settle if doubtful else self._interval):
+                    async with asyncio.timeout(pause):
                         await again.wait()
                 except TimeoutError:
-                    continue
+                    pause = self._settle if doubtful else min(2 * pause, self._interval)
+                else:
+                    pause = self._settle
         finally:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)

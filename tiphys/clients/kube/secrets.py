@@ -5,9 +5,9 @@ the API server is away. Only the values of referenced objects are kept: not thei
 
 *Which watches.* Each object has a watch of its own (`metadata.name=…`), as the kubelet does it: a role whose `resourceNames` list
 just these objects allows it, and nothing else of the namespace passes through this process. A connection per object does not scale,
-though, so from `own_watches` objects of a kind in one namespace on a single watch of the namespace takes their place; where the role
-does not allow that one, the objects' own watches go on. The rights needed are thus `list` and `watch` on the named objects, or on
-the namespace where it has many.
+though, so with more than `own_watches` objects of a kind in one namespace a single watch of the namespace takes their place, and an
+object that is referenced later is fetched once; where the role does not allow that watch, each object has its own as before. The rights
+needed are thus `get`, `list` and `watch` on the named objects, or on the namespace where it has many.
 """
 
 from __future__ import annotations
@@ -59,7 +59,8 @@ class _Entry:
 
 @dataclass(slots=True)
 class _Shelf:
-    """The referenced objects of one kind in one namespace, the least recently read first."""
+    """The referenced objects of one kind in one namespace, the least recently read first. `watch` is that of the namespace, where
+    there is one; `answered` is set when it has begun to work or to fail."""
 
     kind: Kind
     namespace: str
@@ -67,6 +68,7 @@ class _Shelf:
     watch: asyncio.Task[None] | None = None
     synced: bool = False
     forbidden: bool = False
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class KubeSecrets:
@@ -154,9 +156,10 @@ class KubeSecrets:
 
     def _cover(self, shelf: _Shelf, entry: _Entry) -> None:
         """See to it that a new entry is watched."""
-        entry.watch = self._start(self._watch_one(shelf, entry), f"{shelf.kind} {shelf.namespace}/{entry.name}")
         if len(shelf.entries) > self._own_watches and shelf.watch is None and not shelf.forbidden:
-            shelf.watch = self._start(self._watch_all(shelf), f"{shelf.kind} {shelf.namespace}")
+            shelf.watch = self._start(self._watch_all(shelf), f"{shelf.kind}s of {shelf.namespace}")
+        work = self._watch_one(shelf, entry) if shelf.watch is None else self._fetch_one(shelf, entry)
+        entry.watch = self._start(work, f"{shelf.kind} {shelf.namespace}/{entry.name}")
 
     def _start(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=f"watch {name}")
@@ -179,17 +182,35 @@ class KubeSecrets:
                     break
         entry.watch = None
 
+    async def _fetch_one(self, shelf: _Shelf, entry: _Entry) -> None:
+        """Read an object that the watch of the namespace covers from now on, but whose state it may have told before."""
+        await shelf.answered.wait()
+        if not entry.known.is_set() and not shelf.forbidden:
+            try:
+                found = await self._kube.get(_API, shelf.kind, entry.name, shelf.namespace)
+            except ClientError as error:
+                entry.trouble(error)
+            else:
+                if not entry.known.is_set():  # what the watch told while we were asking is as new or newer
+                    entry.learn(found)
+        if entry.known.is_set() and not shelf.forbidden:
+            entry.watch = None
+        else:
+            await self._watch_one(shelf, entry)
+
     async def _watch_all(self, shelf: _Shelf) -> None:
-        """Watch a namespace. Ends where the role forbids it; the objects' own watches go on then."""
+        """Watch a namespace. Ends where the role forbids it."""
 
         def trouble(error: ClientError | None) -> None:
             if isinstance(error, Refused) and error.status == 403 and not shelf.synced:
                 shelf.forbidden = True
                 if shelf.watch is not None:
                     shelf.watch.cancel()
+                    shelf.watch = None
             for entry in shelf.entries.values():
                 if entry.watch is None:
                     entry.trouble(error)
+            shelf.answered.set()
 
         wanted = set(shelf.entries)
         present: dict[str, KubeObject] = {}
@@ -200,23 +221,26 @@ class KubeSecrets:
                     if not shelf.synced:
                         self._take_over(shelf, wanted, present)
                     present.clear()
+                elif name not in shelf.entries:
+                    continue
                 elif shelf.synced:
-                    if name in shelf.entries:
-                        shelf.entries[name].learn(None if event.type == "DELETED" else event.object)
+                    shelf.entries[name].learn(None if event.type == "DELETED" else event.object)
                 elif event.type == "DELETED":
                     present.pop(name, None)
-                elif name in wanted:
+                else:
                     present[name] = event.object
 
     def _take_over(self, shelf: _Shelf, wanted: set[str], present: dict[str, KubeObject]) -> None:
-        """The first list of the namespace is whole: the objects that it looked for need no watch of their own any more."""
+        """The first list of the namespace is whole: it tells of all that it showed, and of the absence of what it looked for from the
+        beginning. These need no watch of their own any more."""
         shelf.synced = True
-        for name in wanted & shelf.entries.keys():
+        for name in (wanted | present.keys()) & shelf.entries.keys():
             entry = shelf.entries[name]
             entry.learn(present.get(name))
             if entry.watch is not None:
                 entry.watch.cancel()
                 entry.watch = None
+        shelf.answered.set()
 
     def _events(self, shelf: _Shelf, trouble: OnWatchTrouble, selector: str = "") -> AsyncGenerator[WatchEvent, None]:
         return self._kube.watch(_API, shelf.kind, shelf.namespace, field_selector=selector, on_trouble=trouble)
