@@ -23,7 +23,9 @@ def main() -> int:
         result = asyncio.run(kill.run(Path(folder), kills=arguments.kills, seed=arguments.seed, points=POINTS[: arguments.kills]))
     for line in (*result.lost, *result.duplicated):
         print(line)
-    print(f"kills {arguments.kills}, acknowledged {result.acknowledged}, lost {len(result.lost)}, duplicated {len(result.duplicated)}")
+    print(
+        f"kills {arguments.kills}, acknowledged {result.acknowledged}, lost {len(result.lost)}, duplicated {len(result.duplicated)}"
+    )
     return 1 if result.lost or result.duplicated else 0
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.soak.running import Cluster, Tiphys
+from tests.running import Cluster, Tiphys
 from tests.soak.traffic import Sent
 
 SETTLE_SECONDS = 120.0

@@ -7,8 +7,8 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.running import Cluster, Tiphys
 from tests.soak.balance import Balance, balance, quiet
-from tests.soak.running import Cluster, Tiphys
 from tests.soak.traffic import MANIFESTS, SECRET_OBJECT, Traffic
 
 LONGEST = 0.8
@@ -23,7 +23,7 @@ async def run(folder: Path, *, kills: int, seed: int, points: Sequence[str] = ()
     manifests.write_text(MANIFESTS)
     async with Cluster(folder / "cluster").run() as cluster:
         await cluster.create("/api/v1/namespaces/argo/secrets", SECRET_OBJECT)
-        tiphys = Tiphys(folder / "data", cluster, manifests)
+        tiphys = Tiphys(folder / "data", cluster.kubeconfig, manifests)
         traffic = Traffic(tiphys.ingress_port, seed)
         try:
             for number in range(kills):

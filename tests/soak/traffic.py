@@ -102,7 +102,7 @@ class Traffic:
             await asyncio.sleep(self.random.random() * 0.01)
 
     async def _deliver(self, session: aiohttp.ClientSession, delivery: str) -> bool:
-        kind = delivery.split("-")[0]
+        kind = delivery.split("-", maxsplit=1)[0]
         body = json.dumps({"delivery": delivery, "ref": "refs/heads/main"}).encode()
         headers = {
             "Content-Type": "application/json",

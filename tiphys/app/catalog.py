@@ -8,9 +8,9 @@ leaves its unstarted work for the grace of a deletion, and takes it up again if 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import orjson
 import structlog
@@ -32,7 +32,9 @@ from tiphys.schema.loader import Document
 __all__ = ["Catalog", "Entry", "Key"]
 
 _log = structlog.get_logger(__name__)
+ResultT = TypeVar("ResultT")
 Key = tuple[str, str, str]
+_ORIGIN: Final = "Origin"
 
 
 @dataclass(slots=True)
@@ -93,11 +95,13 @@ class Catalog:
         return [self._entries[key] for key in sorted(self._entries)]
 
     async def load_kept(self) -> set[str]:
-        """Run what was accepted last time; returns the origins that it came from. What no longer passes is left for its origin."""
+        """Run what was accepted last time; returns the origins that have answered in full before, so that what is kept of them is all
+        they had, even if that is nothing. What no longer passes is left for its origin."""
         origins = set()
         for kept in await self._rooms.ledger.kept():
             if kept.kind in KINDS:
                 await self._apply_kept(kept)
+            elif kept.kind == _ORIGIN:
                 origins.add(kept.origin)
         return origins
 
@@ -138,10 +142,15 @@ class Catalog:
         await self._run(accepted, kept)
 
     async def _keep(self, accepted: Accepted, origin: str) -> Kept:
-        """Keep the version; while the store takes no writes nothing changes, and it is tried again."""
+        ledger = self._rooms.ledger
+        return await self._durably(lambda: ledger.keep(accepted.kind, accepted.namespace, accepted.name, accepted.body, origin))
+
+    @staticmethod
+    async def _durably(write: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        """While the store takes no writes nothing changes, and it is tried again."""
         while True:
             try:
-                return await self._rooms.ledger.keep(accepted.kind, accepted.namespace, accepted.name, accepted.body, origin)
+                return await write()
             except StoreUnavailable as error:
                 await asyncio.sleep(error.retry_after)
 
@@ -206,7 +215,7 @@ class Catalog:
             del self._entries[key]
             self._documents.pop(key, None)
             if entry.revision:
-                await self._rooms.ledger.forget(kind, namespace, name)
+                await self._durably(lambda: self._rooms.ledger.forget(kind, namespace, name))
             if kind == "EventSource":
                 await self._rooms.room.remove(namespace, name)
             else:
@@ -219,6 +228,7 @@ class Catalog:
         gone = [key for key, entry in self._entries.items() if entry.origin == origin and key not in present]
         for kind, namespace, name in gone:
             await self.delete(kind, namespace, name, origin)
+        await self._durably(lambda: self._rooms.ledger.keep(_ORIGIN, "", origin, b"{}", origin))
 
     def unknown_trigger(self, key: TriggerKey) -> None:
         """A firing waits for a trigger that no manifest has: it gets the same grace (it went away while the service was down)."""

@@ -318,9 +318,9 @@ async def _run(
 ) -> None:
     """Start the parts in order; what is pushed on the stack stops them in the other order."""
     settings, catalog = service.settings, service.catalog
+    known = await catalog.load_kept()
     acts = service.spawn(dispatcher.run(), "dispatcher")
     stack.push_async_callback(_stop_dispatcher, dispatcher, acts, settings.drain)
-    known = await catalog.load_kept()
     needed, more = _origins(settings, kube)
     service.wait_for({origin.label for origin in needed} - known)
 

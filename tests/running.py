@@ -1,4 +1,4 @@
-"""The real service as a child process, beside an embedded API that is never killed."""
+"""The real service as a child process, beside the embedded API in a process of its own."""
 
 from __future__ import annotations
 
@@ -30,17 +30,19 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.token = "soak"  # noqa: S105
+        self.token = "soak"
         self.kubeconfig = folder / "kubeconfig"
         self.url = ""
 
     @contextlib.asynccontextmanager
     async def run(self) -> AsyncIterator[Cluster]:
+        """Serve until the context ends; entered again it serves the same data on the same port."""
         self.folder.mkdir(parents=True, exist_ok=True)
         token_file = self.folder / "token"
         token_file.write_text(self.token)
+        port = self.url.rsplit(":", 1)[1] if self.url else "0"
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tiphys.emulator", "--data", str(self.folder / "data"), "--port", "0", "--token-file", str(token_file),
+            sys.executable, "-m", "tiphys.emulator", "--data", str(self.folder / "data"), "--port", port, "--token-file", str(token_file),
             stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         assert process.stdout is not None
@@ -53,26 +55,30 @@ class Cluster:
             process.terminate()
             await process.wait()
 
+    async def call(self, method: str, path: str, obj: dict | None = None, content_type: str = "application/json") -> dict:
+        """One request to the API."""
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": content_type}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            data = None if obj is None else json.dumps(obj)
+            async with session.request(method, self.url + path, data=data) as answer:
+                answer.raise_for_status()
+                return await answer.json()
+
     async def create(self, path: str, obj: dict) -> None:
         """POST to a collection."""
-        headers = {"Authorization": f"Bearer {self.token}"}
-        async with aiohttp.ClientSession(headers=headers) as session, session.post(self.url + path, json=obj) as answer:
-            answer.raise_for_status()
+        await self.call("POST", path, obj)
 
     async def objects(self, path: str) -> list[dict]:
         """Every object of a collection (`/api/v1/configmaps`)."""
-        headers = {"Authorization": f"Bearer {self.token}"}
-        async with aiohttp.ClientSession(headers=headers) as session, session.get(self.url + path) as answer:
-            answer.raise_for_status()
-            return (await answer.json())["items"]
+        return (await self.call("GET", path))["items"]
 
 
 class Tiphys:
     """`tiphys serve` over one data folder, started and killed many times."""
 
-    def __init__(self, folder: Path, cluster: Cluster, manifests: Path) -> None:
+    def __init__(self, folder: Path, kubeconfig: Path, manifests: Path, *options: str) -> None:
         self.data = folder
-        self.cluster, self.manifests = cluster, manifests
+        self.kubeconfig, self.manifests, self.options = kubeconfig, manifests, options
         self.ingress_port, self.api_port = free_port(), free_port()
         self.process: asyncio.subprocess.Process | None = None
         self.log = folder.with_suffix(".log")
@@ -81,9 +87,9 @@ class Tiphys:
         environment = {**os.environ, "TIPHYS_CRASH_AT": crash_at} if crash_at else dict(os.environ)
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tiphys.app.cli", "serve", "--data", str(self.data), "--kubeconfig", str(self.cluster.kubeconfig),
+                sys.executable, "-m", "tiphys.app.cli", "serve", "--data", str(self.data), "--kubeconfig", str(self.kubeconfig),
                 "--manifests", str(self.manifests), "--host", "127.0.0.1", "--ingress-port", str(self.ingress_port),
-                "--api-port", str(self.api_port),
+                "--api-port", str(self.api_port), *self.options,
                 env=environment, stdout=log, stderr=log,
             )  # fmt: skip
 
