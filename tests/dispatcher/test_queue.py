@@ -260,6 +260,30 @@ async def test_a_firing_whose_trigger_no_manifest_has_waits_for_it(engine: Engin
     assert engine.dispatcher.stats().unknown == ()
 
 
+async def test_a_firing_that_waits_for_a_trigger_is_claimed_once_and_not_again_and_again(
+    bus: SqliteBus, engine: Engine, key: TriggerKey
+) -> None:
+    await engine.dispatcher.stop(0)
+    epoch, seen = await bus.ledger.open_epoch(), Recorder()
+    patient, well = Dispatcher(bus.ledger, epoch, DispatcherSettings(lease=0.1), seen), key._replace(trigger="well")
+    patient.set_trigger(well, program({"template": {"name": "well", "log": {}}}, engine.world, well))
+    running = asyncio.create_task(patient.run())
+
+    (lost,) = await decided(bus.log, bus.ledger, epoch, key)
+    await until(lambda: bool(seen.unknown))
+    for number in range(1, 6):  # its claim runs out meanwhile
+        await asyncio.sleep(0.05)
+        (other,) = await decided(bus.log, bus.ledger, epoch, well, range(number, number + 1))
+        await ended(bus.ledger, other)
+    unknown = list(seen.unknown)
+    patient.set_trigger(key, program({"template": {"name": "build", "log": {}}}, engine.world, key))
+    await ended(bus.ledger, lost)
+    await patient.stop(0)
+    await running
+
+    assert unknown == [lost.id]
+
+
 async def test_what_waits_for_a_trigger_that_is_gone_can_be_cancelled(engine: Engine, kube: Kube, key: TriggerKey) -> None:
     (firing,) = await decided(engine.bus.log, engine.bus.ledger, engine.epoch, key)
     await until(lambda: bool(engine.seen.unknown))
