@@ -83,11 +83,12 @@ def _wall_clock() -> datetime:
 
 
 class Clock:
-    """Sleepers by the instant at which they are due. `now` is the wall clock, in UTC."""
+    """Sleepers by the instant at which they are due. `now` is the wall clock, in UTC; the alarm is set at most `recheck` ahead."""
 
-    def __init__(self, alarm: Alarm, now: Callable[[], datetime] = _wall_clock) -> None:
+    def __init__(self, alarm: Alarm, now: Callable[[], datetime] = _wall_clock, recheck: timedelta = RECHECK) -> None:
         self.now = now
         self._alarm = alarm
+        self._recheck = recheck
         self._sleepers: list[_Sleeper] = []
         self._numbers = itertools.count()
         self._left = 0
@@ -125,7 +126,7 @@ class Clock:
     def _arrange(self) -> None:
         if not self._sleepers or self._ringing:
             return
-        latest = (self.now() + RECHECK).timestamp()
+        latest = (self.now() + self._recheck).timestamp()
         wanted = min(self._sleepers[0].due, latest)
         if self._set is None or wanted < self._set:
             self._set = wanted

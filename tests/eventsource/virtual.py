@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from eventsource.clock import Clock
+from eventsource.clock import RECHECK, Clock
 
 
 class LoopAlarm:
@@ -35,7 +35,7 @@ class LoopAlarm:
             self._timer.cancel()
 
 
-def virtual_clock(start: str) -> tuple[Clock, LoopAlarm]:
+def virtual_clock(start: str, recheck: timedelta = RECHECK) -> tuple[Clock, LoopAlarm]:
     """A clock that stands at `start` (RFC 3339) now."""
     alarm = LoopAlarm(start)
-    return Clock(alarm, alarm.now), alarm
+    return Clock(alarm, alarm.now, recheck), alarm
