@@ -97,6 +97,8 @@ def test_the_quick_way_answers_as_the_text_does(document: tuple[Any, bytes], key
         '{"a":1,"\\u0061":2}',
         '{"\\u0061":2,"a":1}',
         '{"x":{"a":1},"a":2}',
+        '{"a":{"b":1},"a":{}}',
+        '{"a":{"b":1},"a":{"c":"b"}}',
         '{"x":"a","a":2}',
         '{"a":1.50}',
         '{"a":1e21}',
@@ -193,6 +195,7 @@ def test_of_equal_keys_the_first_counts_by_path_and_in_the_value() -> None:
 
 def test_a_lone_surrogate_and_a_byte_that_is_not_utf8_show_as_the_replacement_character() -> None:
     assert get('{"a":"\\ud800x"}', "a").string == "\ufffdx"
+    assert get('{"a":["\\ud800x"]}', "a").value == ["\ufffdx"]
     assert get('{"a":["\\ud83d\\ude00"]}', "a").value == ["\U0001f600"]
     assert get(b'{"a":"\xe6\x97x"}', "a").string == "\ufffd\ufffdx"
 
@@ -207,6 +210,26 @@ def test_a_wildcard_answers_as_a_regular_expression_does(pattern: str, text: str
     found = query.get(json.dumps([text]).encode()).exists
 
     assert found == (re.fullmatch(expression, text, re.DOTALL) is not None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "fits"),
+    [
+        ("a*a", "a", False),
+        ("a*a", "aa", True),
+        ("*a*b*", "ba", False),
+        ("a\\\\*", "a\\b", True),
+        ("\\\\*", "*", False),
+        ("\\*", "*", True),
+        ("\\*", "x", False),
+        ("?", "日", True),
+        ("", "", True),
+    ],
+)
+def test_a_wildcard_takes_no_character_twice_and_knows_escapes(pattern: str, text: str, fits: bool) -> None:
+    query = f"#(%{json.dumps(pattern, ensure_ascii=False)})"
+
+    assert get(json.dumps([text]), query).exists == fits
 
 
 @given(st.binary(max_size=60), st.text(alphabet='ab01.#*?@|(){}[]!:"\\=<>%~,', max_size=30))
