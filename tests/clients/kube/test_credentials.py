@@ -7,6 +7,7 @@ import json
 import ssl
 import subprocess
 import sys
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 import trustme
 from aiohttp import web
 
-from tests.clients.kube.stand_in import answer, obj, refuse, stand_in, write_kubeconfig
+from tests.clients.kube.stand_in import answer, listing, obj, refuse, stand_in, stream, take, write_kubeconfig
 from tests.clients.kube.test_calls import AV, QUICK
 from tiphys.clients.kube import connect
 from tiphys.clients.kube.profile import from_kubeconfig, from_pod, kubeconfig_paths
@@ -70,6 +71,23 @@ async def test_a_token_file_that_is_gone_for_a_moment_leaves_the_old_token_in_us
             await kube.get(AV, "Sensor", "a")
             await kube.get(AV, "Sensor", "a")
     assert {headers["Authorization"] for _, _, _, headers, _ in server.asked} == {"Bearer one"}
+
+
+async def test_a_watch_goes_on_with_a_rotated_token_without_a_trouble(tmp_path) -> None:
+    token = tmp_path / "token"
+    token.write_text("one")
+    told: list[object] = []
+
+    async def watched(request: web.Request) -> web.StreamResponse:
+        token.write_text("two")  # it is rotated between the list and the watch
+        refusal = await asks_for(token)(request)
+        return refusal if refusal.status == 401 else await stream(("ADDED", obj("a", 101)), then="silent")(request)
+
+    async with stand_in(answer(listing()), watched) as server:
+        config = write_kubeconfig(tmp_path / "config", server.url, {"tokenFile": str(token)})
+        async with connect(config, settings=QUICK) as kube, aclosing(kube.watch(AV, "Sensor", on_trouble=told.append)) as events:
+            assert await take(events, 2) == [("SYNCED", ""), ("ADDED", "a")]
+    assert told == []
 
 
 async def test_a_401_with_the_same_credentials_is_not_repeated(tmp_path) -> None:

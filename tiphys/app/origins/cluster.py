@@ -50,9 +50,10 @@ class ClusterOrigin(Origin):
         *,
         namespaces: Sequence[str] | None = None,
         kinds: Sequence[str] = ("EventSource", "Sensor"),
+        label: str = "cluster",
         on_fault: Callable[[], None] | None = None,
     ) -> None:
-        super().__init__("cluster", on_fault)
+        super().__init__(label, on_fault)
         self._kube = kube
         self._namespaces: Sequence[str | None] = tuple(dict.fromkeys(namespaces)) if namespaces is not None else (None,)
         self._kinds = tuple(dict.fromkeys(kinds))
@@ -86,7 +87,7 @@ class ClusterOrigin(Origin):
         told = False
 
         def trouble(error: ClientError | None) -> None:
-            self.faults.put(place, () if error is None else (str(error),))
+            self.faults.put(place, () if error is None else (str(error),), logged=True)
 
         async with aclosing(self._kube.watch(API_VERSION, kind, namespace, on_trouble=trouble)) as events:
             async for event in events:

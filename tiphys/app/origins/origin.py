@@ -51,19 +51,25 @@ class Faults(Mapping[str, tuple[str, ...]]):
     def __len__(self) -> int:
         return len(self._found)
 
-    def put(self, place: str, sentences: Sequence[str]) -> None:
-        """What is wrong there now; nothing where it is well."""
+    def put(self, place: str, sentences: Sequence[str], *, logged: bool = False) -> None:
+        """What is wrong there now; nothing where it is well. `logged`: whoever found it has logged it."""
         before, now = self._found.get(place, ()), tuple(sentences)
         if before == now:
             return
         if now:
             self._found[place] = now
-            _log.warning("manifests: trouble", action="origin_trouble", origin=self._origin, place=place, problems=list(now))
         else:
             del self._found[place]
-            _log.info("manifests: recovered", action="origin_recovered", origin=self._origin, place=place)
+        if not logged:
+            self._tell(place, now)
         if self._on_change is not None:
             self._on_change()
+
+    def _tell(self, place: str, now: tuple[str, ...]) -> None:
+        if now:
+            _log.warning("manifests: trouble", action="origin_trouble", origin=self._origin, place=place, problems=list(now))
+        else:
+            _log.info("manifests: recovered", action="origin_recovered", origin=self._origin, place=place)
 
 
 class Origin(ABC):

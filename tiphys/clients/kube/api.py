@@ -18,7 +18,7 @@ __all__ = ["Kube", "KubeObject", "Listing", "OnWatchTrouble", "Resource", "Watch
 KubeObject = dict[str, Any]
 
 OnWatchTrouble = Callable[[ClientError | None], None]
-"""Called with an error when a watch cannot list or follow, again when the error changes, and with `None` when it goes on."""
+"""Called with an error when a watch cannot list or follow, again when its kind changes, and with `None` when it goes on."""
 
 
 class Resource(NamedTuple):

@@ -163,13 +163,17 @@ class Transport:
         try:
             answer = await self._exchange(request, access, deadline, target)
         except Unreachable as error:
-            if not isinstance(error.__cause__, aiohttp.ClientSSLError) or not await self._identity.renew(access):
+            if not await self._is_renewed_after(error, access):
                 raise
         else:
             if answer.status != 401 or not await self._identity.renew(access):
                 return access, answer
         access = await self._identity.access()
         return access, await self._exchange(request, access, deadline, target)
+
+    async def _is_renewed_after(self, error: Unreachable, access: Access) -> bool:
+        """Whether TLS failed, and there are other certificates now."""
+        return isinstance(error.__cause__, aiohttp.ClientSSLError) and await self._identity.renew(access)
 
     async def _exchange(self, request: Request, access: Access, deadline: float, target: str) -> _Answer:
         left = max(0.001, deadline - asyncio.get_running_loop().time())
@@ -220,23 +224,36 @@ class Transport:
         target = self._target(request)
         deadline = asyncio.get_running_loop().time() + self._settings.timeout
         await self._pass_gate(target, deadline)
-        access = await self._identity.access()
-        limits = aiohttp.ClientTimeout(total=None, connect=self._settings.connect_timeout, ceil_threshold=float("inf"))
         async with AsyncExitStack() as stack:
+            access = await self._identity.access()
+            response: aiohttp.ClientResponse | None = None
             try:
-                async with asyncio.timeout_at(deadline):
-                    response = await stack.enter_async_context(self._open(request, access, limits, target))
-            except TimeoutError as error:
-                raise OutcomeUnknown(target, _describe(error)) from error
+                response = await self._start(stack, request, access, deadline, target)
+            except Unreachable as error:
+                if not await self._is_renewed_after(error, access):
+                    raise
+            if response is None or (response.status == 401 and await self._identity.renew(access)):
+                await stack.aclose()
+                access = await self._identity.access()
+                response = await self._start(stack, request, access, deadline, target)
             if response.status != 200:
                 async with asyncio.timeout_at(deadline):
                     answer = _Answer(response.status, response.headers, await response.read())
-                if response.status == 401:
-                    await self._identity.renew(access)
                 self._read_answer(target, answer, access)
                 raise OutcomeUnknown(target, f"a watch was answered with {response.status}")
             self._served()
             yield response
+
+    async def _start(
+        self, stack: AsyncExitStack, request: Request, access: Access, deadline: float, target: str
+    ) -> aiohttp.ClientResponse:
+        """The answer's head, within the time limit; its body goes on until the stack is closed."""
+        limits = aiohttp.ClientTimeout(total=None, connect=self._settings.connect_timeout, ceil_threshold=float("inf"))
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await stack.enter_async_context(self._open(request, access, limits, target))
+        except TimeoutError as error:
+            raise OutcomeUnknown(target, _describe(error)) from error
 
     def _served(self) -> None:
         self._gate.passed()

@@ -28,6 +28,11 @@ class Trouble(NamedTuple):
 OnTrouble = Callable[[Trouble], None]
 
 
+def kind_of(error: ClientError) -> str:
+    """What makes two errors the same trouble, whatever their texts say: a refusal's status, or that the server is not well."""
+    return str(error.status) if isinstance(error, Refused) else "away"
+
+
 class Troubles:
     """The troubles of one connection."""
 
@@ -37,7 +42,7 @@ class Troubles:
 
     def begin(self, subject: str, error: ClientError) -> None:
         """Report a trouble, unless the same one of the subject is known."""
-        kind = str(error.status) if isinstance(error, Refused) else ""
+        kind = kind_of(error)
         if self._open.get(subject) == kind:
             return
         self._open[subject] = kind

@@ -33,7 +33,7 @@ from tiphys.clients.kube.discovery import Discovery, root_of
 from tiphys.clients.kube.lines import Lines, LineTooLongError
 from tiphys.clients.kube.settings import KubeSettings
 from tiphys.clients.kube.transport import NotFound, Request, Transport
-from tiphys.clients.kube.troubles import Troubles
+from tiphys.clients.kube.troubles import Troubles, kind_of
 from tiphys.errors import ClientError, OutcomeUnknown, Refused, Unreachable
 
 __all__ = ["Selection", "Watch", "collection_path", "pages"]
@@ -260,8 +260,8 @@ class Watch:
     def _ill(self, error: ClientError) -> None:
         shared = isinstance(error, Unreachable) or (isinstance(error, OutcomeUnknown) and error.target != str(self.selection))
         self.troubles.begin(self.transport.server if shared else str(self.selection), error)
-        if self._troubled != str(error):
-            self._troubled = str(error)
+        if self._troubled != (kind := kind_of(error)):
+            self._troubled = kind
             if self.on_trouble is not None:
                 self.on_trouble(error)
 
