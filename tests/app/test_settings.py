@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 
-from tiphys.app.settings import load_settings, settings_page
+from tiphys.app.cli.main import serve
+from tiphys.app.settings import Settings, load_settings, settings_page
 from tiphys.errors import SettingsError
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -49,6 +51,11 @@ def test_an_absent_settings_file_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_the_page_of_settings_is_that_of_the_model() -> None:
     assert PAGE.read_text() == settings_page(), "write it anew: python -m tests.app.test_settings"
+
+
+def test_every_setting_is_a_flag_of_serve() -> None:
+    parameters = set(inspect.signature(serve).parameters) - {"config"}
+    assert parameters == set(Settings.model_fields)
 
 
 if __name__ == "__main__":

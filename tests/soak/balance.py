@@ -57,6 +57,7 @@ async def balance(tiphys: Tiphys, cluster: Cluster, sent: Sent) -> Balance:
     maps = await cluster.objects("/api/v1/configmaps")
     notes = Counter(one["data"]["delivery"] for one in maps if one["metadata"]["name"].startswith("note-"))
     both = [(one["data"]["push"], one["data"]["release"]) for one in maps if one["metadata"]["name"].startswith("both-")]
+    ticks = Counter(one["data"]["at"] for one in maps if one["metadata"]["name"].startswith("tick-"))
     for delivery in sorted(sent.acknowledged):
         if not decided.get(delivery):
             result.lost.append(f"{delivery} has no verdict")
@@ -64,13 +65,15 @@ async def balance(tiphys: Tiphys, cluster: Cluster, sent: Sent) -> Balance:
             result.lost.append(f"{delivery} has no object")
     result.duplicated += [f"{delivery} has {count} objects" for delivery, count in notes.items() if count > 1]
     result.duplicated += [f"{delivery} was never sent" for delivery in notes if delivery not in sent.tried]
+    result.duplicated += [f"the tick of {at} has {count} objects" for at, count in ticks.items() if count > 1]
     for number, side in enumerate(("push", "release")):
         for delivery, count in Counter(pair[number] for pair in both).items():
             if count > 1:
                 result.duplicated.append(f"{side} {delivery} stands in {count} pairs")
     fired = sum(counts["fired"] for delivery, counts in decided.items())
-    if fired != len(notes) + len(both):
-        result.lost.append(f"{fired} firings were decided, {len(notes) + len(both)} objects exist")
+    objects = len(notes) + len(both) + len(ticks)
+    if fired != objects:
+        result.lost.append(f"{fired} firings were decided, {objects} objects exist")
     firings = Counter(one["metadata"]["labels"]["tiphys.dev/firing"] for one in maps if "labels" in one["metadata"])
     result.duplicated += [f"firing {firing} made {count} objects" for firing, count in firings.items() if count > 1]
     return result

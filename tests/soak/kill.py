@@ -20,15 +20,16 @@ async def run(folder: Path, *, kills: int, seed: int, points: Sequence[str] = ()
     chance = random.Random(seed)
     folder.mkdir(parents=True, exist_ok=True)
     manifests = folder / "manifests.yaml"
-    manifests.write_text(MANIFESTS)
     async with Cluster(folder / "cluster").run() as cluster:
         await cluster.create("/api/v1/namespaces/argo/secrets", SECRET_OBJECT)
         tiphys = Tiphys(folder / "data", cluster.kubeconfig, manifests)
         traffic = Traffic(tiphys.ingress_port, seed)
         try:
             for number in range(kills):
+                # each start with a new version of one manifest, so that there is something to keep
+                manifests.write_text(MANIFESTS.replace("RUN", str(number)))
                 if number < len(points):
-                    await _at_point(tiphys, traffic, f"{points[number]}:{chance.randint(1, 3)}")
+                    await _at_point(tiphys, traffic, _arrival(points[number], chance))
                 else:
                     await _at_random(tiphys, traffic, chance)
             await tiphys.start()
@@ -43,6 +44,11 @@ async def run(folder: Path, *, kills: int, seed: int, points: Sequence[str] = ()
         finally:
             if tiphys.running:
                 await tiphys.kill()
+
+
+def _arrival(point: str, chance: random.Random) -> str:
+    """The first arrivals at a point are as good as any; a version is kept only once a start."""
+    return f"{point}:{1 if point.startswith(('keep', 'advance')) else chance.randint(1, 3)}"
 
 
 async def _at_point(tiphys: Tiphys, traffic: Traffic, point: str) -> None:

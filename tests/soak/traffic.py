@@ -30,7 +30,7 @@ spec:
 ---
 apiVersion: argoproj.io/v1alpha1
 kind: Sensor
-metadata: {name: one, namespace: argo}
+metadata: {name: one, namespace: argo, annotations: {run: "RUN"}}
 spec:
   dependencies:
   - {name: push, eventSourceName: forge, eventName: push}
@@ -61,6 +61,29 @@ spec:
         parameters:
         - {src: {dependencyName: push, dataKey: body.delivery}, dest: data.push}
         - {src: {dependencyName: release, dataKey: body.delivery}, dest: data.release}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: {name: clock, namespace: argo}
+spec:
+  calendar:
+    second: {interval: 1s}
+---
+apiVersion: argoproj.io/v1alpha1
+kind: Sensor
+metadata: {name: ticks, namespace: argo}
+spec:
+  dependencies:
+  - {name: tick, eventSourceName: clock, eventName: second}
+  triggers:
+  - template:
+      name: tick
+      k8s:
+        operation: create
+        source:
+          resource: {apiVersion: v1, kind: ConfigMap, metadata: {generateName: tick-}, data: {at: ""}}
+        parameters:
+        - {src: {dependencyName: tick, dataKey: eventTime}, dest: data.at}
 """
 
 

@@ -12,6 +12,8 @@ _TRUE: Final = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE: Final = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _HEXADECIMAL: Final = re.compile(r"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+")
+_UNDERSCORE: Final = re.compile(r"(?<=[0-9])_(?=[0-9])")
+_UNDERSCORE_HEXADECIMAL: Final = re.compile(r"(?<=[0-9a-fA-FxX])_(?=[0-9a-fA-F])")
 _INFINITE: Final = re.compile(r"([+-]?)inf(?:inity)?", re.IGNORECASE)
 
 
@@ -26,6 +28,9 @@ def parse_bool(text: str) -> bool:
 
 def parse_float(text: str) -> float:
     """`strconv.ParseFloat` with 64 bits: decimal, hexadecimal with an exponent, `inf`, `nan`. Raises `ValueError`, also out of range."""
+    if "_" in text:  # as in Go's literals: between two digits, or after the base prefix
+        joint = _UNDERSCORE_HEXADECIMAL if text.lstrip("+-")[:2] in ("0x", "0X") else _UNDERSCORE
+        text = joint.sub("", text)
     if _DECIMAL.fullmatch(text):
         value = float(text)
     elif _HEXADECIMAL.fullmatch(text):

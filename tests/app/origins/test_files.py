@@ -169,7 +169,7 @@ async def test_a_file_that_is_broken_from_the_start_does_not_hinder_the_others(t
 async def test_an_editor_that_truncates_or_removes_first_deletes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(manifest("a"))
-    async with reading(tmp_path, settle=1.0) as reader:
+    async with reading(tmp_path, settle=5.0) as reader:
         await reader.until(a=1)
         for value, spoil in ((2, lambda: path.write_text("")), (3, path.unlink)):
             spoil()

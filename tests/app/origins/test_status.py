@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -79,11 +80,12 @@ async def test_conditions_that_change_fast_are_written_at_most_once_an_interval(
         connect(write_kubeconfig(tmp_path, proxy.url, emulator.token), settings=QUICK) as kube,
     ):
         await kube.create(obj("s"), namespace="default")
-        async with StatusWriter(kube, interval=1.0) as writer:
+        async with StatusWriter(kube, interval=0.5) as writer:
+            writer.set_conditions("Sensor", "default", "s", 1, [Condition("Ready", "True")])
+            await until(lambda: proxy.count("PATCH") == 1)
             for number in range(100):
-                state = "True" if number % 2 else "False"
+                state: Literal["True", "False"] = "True" if number % 2 else "False"
                 writer.set_conditions("Sensor", "default", "s", 1, [Condition("Ready", state, message=str(number))])
-                await asyncio.sleep(0.002)
             async with asyncio.timeout(15):
                 while (await status_of(kube, "default")).get("conditions", [{}])[0].get("message") != "99":
                     await asyncio.sleep(0.05)

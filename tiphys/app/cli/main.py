@@ -36,6 +36,10 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so
 Config = Annotated[Path | None, typer.Option("--config", help="File of settings (docs/settings.md).", show_default=False)]
 Manifests = Annotated[list[Path] | None, typer.Option("--manifests", help="File or folder of manifests; may be repeated.")]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, show_default=False)]
+Days = Annotated[float | None, typer.Option(show_default=False, help="Days; see docs/settings.md.")]
+Bytes = Annotated[int | None, typer.Option(show_default=False, help="Bytes; see docs/settings.md.")]
+Seconds = Annotated[float | None, typer.Option(show_default=False, help="Seconds; see docs/settings.md.")]
+Count = Annotated[int | None, typer.Option(show_default=False, help="At most so many; see docs/settings.md.")]
 Api = Annotated[str, typer.Option("--api", envvar="TIPHYS_API", help="Address of the HTTP API; default: that of the data folder.")]
 
 
@@ -48,12 +52,22 @@ def serve(
     context: Annotated[str | None, typer.Option(help="Context within the kubeconfig.", show_default=False)] = None,
     namespaces: Annotated[list[str] | None, typer.Option("--namespaces", help="Namespace to watch; may be repeated.")] = None,
     namespace: Annotated[str | None, typer.Option(help="Namespace of manifests that name none.", show_default=False)] = None,
+    impersonate: Annotated[bool | None, typer.Option("--impersonate", help="Act as the account that a Sensor names.")] = None,
+    file_repositories: Annotated[bool | None, typer.Option("--file-repositories", help="Let git sources read file://.")] = None,
     strict: Annotated[bool | None, typer.Option("--strict", help="Refuse fields that nobody knows.")] = None,
     host: Annotated[str | None, typer.Option(help="Address of the ingress.", show_default=False)] = None,
     ingress_port: Port = None,
     api_host: Annotated[str | None, typer.Option(help="Address of the HTTP API.", show_default=False)] = None,
     api_port: Port = None,
     kubernetes_port: Port = None,
+    retention_days: Days = None,
+    retention_bytes: Bytes = None,
+    firing_days: Days = None,
+    unfinished_bytes: Bytes = None,
+    deletion_grace: Seconds = None,
+    in_flight: Count = None,
+    in_flight_per_trigger: Count = None,
+    drain: Seconds = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.", show_default=False)] = None,
     log_format: Annotated[str | None, typer.Option(help="json or console.", show_default=False)] = None,
     config: Config = None,
