@@ -14,6 +14,7 @@ import binascii
 import hmac
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
 
@@ -218,9 +219,16 @@ class Emulator:
         watch = self._reads.watch(target, query, accept)
         response = web.StreamResponse(headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"})
         await response.prepare(request)
-        async for chunk in watch.chunks():
-            await response.write(chunk)
-        await response.write_eof()
+        try:
+            async with aclosing(watch.chunks()) as chunks:
+                async for chunk in chunks:
+                    await response.write(chunk)
+            await response.write_eof()
+        except ConnectionError:
+            raise
+        except Exception as error:
+            _LOG.exception("a watch failed by a fault of the embedded API", extra={"action": "emulator.fault"})
+            raise ConnectionAbortedError("the watch is cut, its client starts another") from error
         return response
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Final
 
 import orjson
@@ -95,7 +95,7 @@ class Watch:
         self._after, self._matches, self._render, self._bookmarks = after, matches, render, bookmarks
         self._lifetime = timeout or random.uniform(*_LONGEST)  # noqa: S311  spreads reconnects, no secret
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """What goes to the client. Ends at the time limit, at the server's stop, or after an ERROR event."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._lifetime
