@@ -146,7 +146,8 @@ class _Parser:
         name = word[1:-1] if kind == "quoted" else word
         if name not in self.bits:
             near = get_close_matches(name, self.bits, n=1)
-            known = f"did you mean {near[0]!r}?" if near else f"the dependencies are {', '.join(self.bits)}"
+            listed = f"the dependencies are {', '.join(self.bits)}"
+            known = f"did you mean {near[0]!r}? {listed}" if near else listed
             raise self._error(f"{name!r} is not a dependency of this sensor", known, offset)
         self.at += 1
         self.mentioned.add(name)
