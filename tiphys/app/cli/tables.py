@@ -16,7 +16,7 @@ __all__ = ["explanation_tree", "print_table"]
 _COLUMNS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
     "events": (
         ("ID", "id"),
-        ("STORED", "stored"),
+        ("STORED (UTC)", "stored"),
         ("NAMESPACE", "namespace"),
         ("SOURCE", "source"),
         ("EVENT", "event"),
@@ -24,7 +24,7 @@ _COLUMNS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
     ),
     "firings": (
         ("ID", "id"),
-        ("DECIDED", "decided"),
+        ("DECIDED (UTC)", "decided"),
         ("NAMESPACE", "namespace"),
         ("SENSOR", "sensor"),
         ("TRIGGER", "trigger"),
@@ -33,6 +33,8 @@ _COLUMNS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
         ("RESULT", "result"),
     ),
 }
+_PIPE_WIDTH: Final = 400
+_SHORT: Final = 13
 _COLOURS: Final = {
     "fired": "green",
     "passed": "green",
@@ -48,7 +50,9 @@ _COLOURS: Final = {
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    """Rich's console; wide where nobody looks at a terminal, so that a pipe gets whole values."""
+    console = Console(highlight=False, soft_wrap=True)
+    return console if console.is_terminal else Console(highlight=False, soft_wrap=True, width=_PIPE_WIDTH)
 
 
 def print_table(content: Any, kind: str) -> None:
@@ -83,6 +87,10 @@ def _cell(row: Mapping[str, Any], key: str) -> Text:
     if key == "result":
         last = row.get("last") or {}
         return Text(last.get("result") or last.get("message") or row.get("target") or "")
+    if key in ("stored", "decided"):
+        return Text(str(row[key])[:19].replace("T", " "))
+    if key == "id":
+        return Text(row["id"][:_SHORT])  # any beginning that is unique will do in every command
     if key == "state":
         return Text(row["state"], style=_COLOURS.get(row["state"], ""))
     return Text(str(row.get(key, "")))
