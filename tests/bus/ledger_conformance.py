@@ -658,6 +658,21 @@ class LedgerConformance(ABC):
             await self._finish(opened, epoch)
             assert await opened.ledger.retain() == 2
 
+    async def test_what_was_replaced_or_decided_again_keeps_no_event_any_longer(self, place: Place) -> None:
+        clock = Clock()
+        async with place.open(clock) as opened:
+            epoch = await opened.ledger.open_epoch()
+            one, two = [Stored(await opened.log.publish(event(number)), event(number)) for number in (1, 2)]
+            await opened.ledger.settle(epoch, two.position, [holding(one, "a"), Decision(two.event.id, two.position)])
+            number = await opened.ledger.replay_event(two.event.id, [], "mira")
+            await opened.ledger.settle(epoch, 0, [Decision(two.event.id, two.position, replay=number)])
+            three = Stored(await opened.log.publish(event(3)), event(3))
+            await opened.ledger.settle(epoch, three.position, [holding(three, "a")])
+            clock.now += 8 * 86400
+
+            assert await opened.ledger.retain() == 2
+            assert [record.position for record in await opened.ledger.events()] == [three.position]
+
     async def _finish(self, opened: Opened, epoch: int) -> None:
         (claim,) = await opened.ledger.claim(1)
         await opened.ledger.resolve(epoch, claim, DONE)

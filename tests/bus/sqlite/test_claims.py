@@ -96,33 +96,36 @@ def test_a_busy_trigger_keeps_its_place() -> None:
     assert [number for number, _ in second] == [1]
 
 
+_SMALL = 4
+
+
 class TriggerWaits(RuleBasedStateMachine):
     """The memory of one trigger against a model of the file: whatever is interleaved, each firing is taken once, when it is due."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.claims = Claims()
+        self.claims = Claims(_SMALL)
         self.waiting: Waiting = self.claims.trigger(KEY, 1)
         self.file: dict[int, float] = {}
         self.taken: set[int] = set()
         self.now = 0.0
         self.next = 1
 
-    @rule(count=st.integers(1, PAGE + 60))
+    @rule(count=st.integers(1, _SMALL + 3))
     def decide(self, count: int) -> None:
         for _ in range(count):
             self.file[self.next] = 0.0
             self.waiting.add_ready(self.next)
             self.next += 1
 
-    @rule(count=st.integers(1, 3 * PAGE), delays=st.randoms(use_true_random=False))
+    @rule(count=st.integers(1, 3 * _SMALL), delays=st.randoms(use_true_random=False))
     def put_back(self, count: int, delays: random.Random) -> None:
         for number in sorted(self.taken)[:count]:
             self.taken.discard(number)
             self.file[number] = self.now + delays.randrange(1, 40)
             self.waiting.put_back(number, self.file[number])
 
-    @rule(count=st.integers(1, 3 * PAGE), finish=st.booleans(), between=st.booleans())
+    @rule(count=st.integers(1, 3 * _SMALL), finish=st.booleans(), between=st.booleans())
     def take(self, count: int, finish: bool, between: bool) -> None:
         for _ in range(count):
             self.waiting.advance(self.now)
@@ -148,8 +151,8 @@ class TriggerWaits(RuleBasedStateMachine):
             self.waiting.reading = True
             additions, emptied = self.waiting.additions, self.waiting.emptied
             free = {number: at for number, at in self.file.items() if number not in self.taken}
-            numbers = sorted(n for n, at in free.items() if at == 0 and n > self.waiting.loaded_to)[:PAGE]
-            rows = sorted((at, n) for n, at in free.items() if at > 0 and (at, n) >= self.waiting.delayed_from)[:PAGE]
+            numbers = sorted(n for n, at in free.items() if at == 0 and n > self.waiting.loaded_to)[:_SMALL]
+            rows = sorted((at, n) for n, at in free.items() if at > 0 and (at, n) >= self.waiting.delayed_from)[:_SMALL]
             if between and self.taken:
                 number = min(self.taken)
                 self.taken.discard(number)
@@ -190,7 +193,7 @@ class TriggerWaits(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_bounded(self) -> None:
-        assert len(self.waiting.ready) <= PAGE
+        assert len(self.waiting.ready) <= _SMALL
 
 
 TestTriggerWaits = TriggerWaits.TestCase

@@ -75,6 +75,21 @@ async def test_a_damaged_newest_event_does_not_give_its_position_away(tmp_path: 
     assert after[0].event == event(3)
 
 
+async def test_the_position_of_a_damaged_event_is_not_given_again_after_a_restart(tmp_path: Path) -> None:
+    place = SqlitePlace(tmp_path)
+    async with place.open() as opened:
+        epoch = await opened.ledger.open_epoch()
+        stored = Stored(await opened.log.publish(event(1)), event(1))
+        await opened.ledger.settle(epoch, 0, [holding(stored, "a")])
+    harm(tmp_path, "UPDATE events SET data = x'00'")
+    async with place.open() as opened:
+        (held,) = await opened.ledger.held()
+        with pytest.raises(UnknownRecord):
+            await opened.ledger.held_event(held)
+    async with place.open() as opened:
+        assert await opened.log.publish(event(2)) == stored.position + 1
+
+
 @pytest.mark.parametrize(
     "change", ["record = '[]'", "record = replace(record, 'push', 'pull')", "id = 'x'", "crc = 0", "target = 'x'"]
 )

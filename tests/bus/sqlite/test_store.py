@@ -283,6 +283,15 @@ async def test_the_window_is_bounded_by_number_too(tmp_path: Path) -> None:
     assert known == {event(number).id for number in (2, 3, 4)}
 
 
+async def test_an_id_is_not_forgotten_before_its_event_is_settled(tmp_path: Path) -> None:
+    async with SqliteBus.open(tmp_path, SqliteSettings(dedupe_ids=1)) as bus:
+        for number in range(3):
+            await bus.log.publish(event(number))
+        await bus.ledger.retain()
+    async with SqliteBus.open(tmp_path) as bus:
+        assert (await bus.ledger.event(event(0).id)).event == event(0)
+
+
 async def test_a_revision_lives_while_verdicts_name_it(tmp_path: Path) -> None:
     clock = Clock()
     async with SqliteBus.open(tmp_path, clock=clock) as bus:

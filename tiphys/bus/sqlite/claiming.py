@@ -14,7 +14,7 @@ from typing import Final
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target, TriggerKey
 from tiphys.bus.sqlite.acting import Begin, Resolve, cancel_some, end_firing
-from tiphys.bus.sqlite.claims import PAGE, Claimed, Claims, Waiting
+from tiphys.bus.sqlite.claims import Claimed, Claims, Waiting
 from tiphys.bus.sqlite.deciding import Numbered
 from tiphys.bus.sqlite.log import SqliteLog
 from tiphys.bus.sqlite.records import Damaged, firing_from_row, target_from_text, transformed
@@ -115,13 +115,13 @@ class Acting:
             if waiting.needs_ready():
                 additions, emptied, after = waiting.additions, waiting.emptied, waiting.loaded_to
                 numbers = await self._store.read(
-                    lambda reader: reader.all("ready_page", trigger=waiting.number, after=after, limit=PAGE)
+                    lambda reader: reader.all("ready_page", trigger=waiting.number, after=after, limit=waiting.page)
                 )
                 self._claims.loaded_ready(waiting, [number for (number,) in numbers], additions, emptied)
             if waiting.needs_delayed(now):
                 emptied, (time, number) = waiting.emptied, waiting.delayed_from
                 rows = await self._store.read(
-                    lambda reader: reader.all("delayed_page", trigger=waiting.number, time=time, number=number, limit=PAGE)
+                    lambda reader: reader.all("delayed_page", trigger=waiting.number, time=time, number=number, limit=waiting.page)
                 )
                 self._claims.loaded_delayed(waiting, rows, emptied)
         finally:

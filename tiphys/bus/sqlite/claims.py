@@ -32,6 +32,7 @@ class Waiting:
 
     key: TriggerKey
     number: int
+    page: int = PAGE
     ready: deque[int] = field(default_factory=deque)
     # what the file may have of ready firings begins after this number
     loaded_to: int = 0
@@ -50,7 +51,7 @@ class Waiting:
     def add_ready(self, number: int) -> None:
         """A new firing; beyond a page it stays in the file."""
         self.additions += 1
-        if self.ready_in_file or len(self.ready) >= PAGE:
+        if self.ready_in_file or len(self.ready) >= self.page:
             self.ready_in_file = True
         else:
             self.ready.append(number)
@@ -62,10 +63,10 @@ class Waiting:
             heapq.heappush(self.due, number)
         elif self.reading or (not_before, number) < self.delayed_from:
             heapq.heappush(self.delayed, (not_before, number))
-            if len(self.delayed) > 2 * PAGE and not self.reading:
+            if len(self.delayed) > 2 * self.page and not self.reading:
                 self.delayed.sort()
-                self.delayed_from = self.delayed[PAGE]
-                del self.delayed[PAGE:]
+                self.delayed_from = self.delayed[self.page]
+                del self.delayed[self.page :]
 
     def next_due(self) -> float:
         """The instant at which the next delayed one is due; infinity if none is known."""
@@ -115,7 +116,8 @@ class Claimed:
 class Claims:
     """All of it; pure but for its memory, used on the event loop only."""
 
-    def __init__(self) -> None:
+    def __init__(self, page: int = PAGE) -> None:
+        self._page = page
         self.waiting: dict[TriggerKey, Waiting] = {}
         self.claimed: dict[int, Claimed] = {}
         self.by_token: dict[int, Claimed] = {}
@@ -132,7 +134,7 @@ class Claims:
         """The waiting firings of a trigger."""
         waiting = self.waiting.get(key)
         if waiting is None:
-            waiting = self.waiting[key] = Waiting(key, number)
+            waiting = self.waiting[key] = Waiting(key, number, self._page)
         return waiting
 
     def in_file(self, key: TriggerKey, number: int) -> None:
@@ -167,14 +169,14 @@ class Claims:
                 waiting.loaded_to = number
                 if number not in self.claimed:
                     waiting.ready.append(number)
-        waiting.ready_in_file = len(numbers) == PAGE or waiting.additions != additions
+        waiting.ready_in_file = len(numbers) == waiting.page or waiting.additions != additions
 
     def loaded_delayed(self, waiting: Waiting, rows: list[tuple[float, int]], emptied: int) -> None:
         """A page of delayed firings from `delayed_from` on was read, begun when `emptied` stood there."""
         if waiting.emptied != emptied:
             return
         known = {number for _, number in waiting.delayed} | set(waiting.due)
-        waiting.delayed_from = (rows[-1][0], rows[-1][1] + 1) if len(rows) == PAGE else _ALL
+        waiting.delayed_from = (rows[-1][0], rows[-1][1] + 1) if len(rows) == waiting.page else _ALL
         for not_before, number in rows:
             if number not in known and number not in self.claimed:
                 heapq.heappush(waiting.delayed, (not_before, number))
