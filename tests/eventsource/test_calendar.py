@@ -16,7 +16,7 @@ from eventsource.manifest import parse
 from eventsource.setting import Setting
 from eventsource.source import Address
 from eventsource.sources.calendar import CalendarSource, CalendarSpec
-from tests.eventsource.parts import KeptSecrets, MemoryCursor, MemoryLog
+from tests.eventsource.parts import KeptSecrets, MemoryCursor, MemoryLog, house
 from tests.eventsource.virtual import LoopAlarm, virtual_clock
 from tiphys.bus.event import Event
 from tiphys.bus.ledger import Cursor
@@ -418,3 +418,19 @@ async def test_a_cursor_holds_what_is_needed_to_go_on() -> None:
     state = orjson.loads(house.kept[str(ADDRESS)])
     assert state["last"] == "2024-05-17T08:00:00+00:00"
     assert state["anchor"] == "2024-05-17T07:55:00+00:00"
+
+
+async def test_in_the_room_on_the_real_clock_ticks_come_and_a_changed_manifest_takes_over() -> None:
+    async with house() as running, asyncio.timeout(30):
+        await running.apply({"calendar": {"beat": {"interval": "1s", "timezone": "Europe/Berlin"}}}, name="clock")
+        while len(running.log.events) < 2:
+            await asyncio.sleep(0.05)
+        assert running.problem("beat", "clock") == ""
+        assert [event.subject for event in running.log.events] == ["beat"] * len(running.log.events)
+        await running.apply({"calendar": {"other": {"interval": "1s"}}}, name="clock")
+        seen = len(running.log.events)
+        while len(running.log.events) < seen + 1:
+            await asyncio.sleep(0.05)
+        assert running.log.events[-1].subject == "other"
+    keys = [event.extensions["worldid"] for event in running.log.events]
+    assert all(datetime.fromisoformat(key).microsecond == 0 for key in keys)

@@ -200,6 +200,11 @@ def test_a_clock_set_back_over_midnight_keeps_the_order() -> None:
     ]
 
 
+def test_the_evening_that_comes_again_is_not_missed_from_the_other_side_of_midnight() -> None:
+    # 02:30:30Z is 00:00:30 of the 7th; at 02:31Z it is 23:01 of the 6th once more.
+    assert ticks("30 23 * * *", "2010-11-07T02:30:30Z", 1, "America/St_Johns", "robfig") == ["2010-11-07T03:00Z"]
+
+
 def test_a_whole_day_that_was_left_out_is_made_up_at_the_next() -> None:
     # Apia had no 30 December 2011.
     assert ticks("0 2 * * *", "2011-12-29T13:00:00Z", 3, "Pacific/Apia") == [

@@ -262,6 +262,12 @@ def test_a_text_that_would_exhaust_the_process_is_refused(text: str) -> None:
     assert error.remedy
 
 
+def test_aliases_are_counted_as_what_they_stand_for() -> None:
+    (error,) = load_documents("a: &a [" + "1," * 1000 + "]\n" + "b: [" + "*a," * 100 + "]\n", "f").errors
+    assert (error.where, "aliases stand for more than 50,000 values" in error.problem) == ("f:2", True)
+    assert not load_documents("a: &a [" + "1," * 1000 + "]\n" + "b: [" + "*a," * 40 + "]\n").errors
+
+
 def test_a_file_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "MAX_TEXT", 100)
     assert "longer than 100" in load_documents("a: 1\n" * 50).errors[0].problem
