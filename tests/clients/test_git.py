@@ -123,6 +123,17 @@ async def test_a_redirect_to_another_protocol_is_not_followed(client: Git, repos
             await client.ls_remote(f"{server.url}/shop.git")
 
 
+async def test_no_configuration_leads_to_a_protocol_that_is_not_allowed(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text(f'[url "{repository.bare.parent}/"]\n\tinsteadOf = https://host/\n')
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    client = Git(tmp_path / "cache")
+    with pytest.raises(Refused, match="transport 'file' not allowed"):
+        await client.ls_remote("https://host/shop.git")
+    client.close()
+
+
 # -- refs and commits
 
 
@@ -182,6 +193,17 @@ async def test_a_damaged_cache_is_made_anew(client: Git, repository: Repository,
         pack.write_bytes(b"")
     details = await client.describe(repository.url, [Change("refs/heads/main", one, two)])
     assert details["refs/heads/main"].head.message == "two"
+
+
+async def test_a_lock_that_a_killed_process_left_does_not_stop_the_next(
+    client: Git, repository: Repository, tmp_path: Path
+) -> None:
+    one = repository.commit_and_push("one")
+    await client.describe(repository.url, [Change("refs/heads/main", ZERO, one)])
+    (next((tmp_path / "cache").iterdir()) / "shallow.lock").touch()
+    two = repository.commit_and_push("two")
+    details = await client.describe(repository.url, [Change("refs/heads/x", ZERO, two)])
+    assert details["refs/heads/x"].head.message == "two"
 
 
 async def test_a_repository_with_sha256_names_is_read_as_well(client: Git, tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ class Store:
         self.script: list[str] = []  # chunks that each new stream begins with
         self.queries: list[list[tuple[str, str]]] = []
         self.listings = 0
+        self.pings = 0
         self.port = 0
         self._streams: list[asyncio.Queue[str | None]] = []
 
@@ -186,6 +187,7 @@ class Store:
                     chunk = await asyncio.wait_for(stream.get(), self.pulse)
                 except TimeoutError:
                     chunk = '{"Records":null}\n' if "ping" in query else " "
+                    self.pings += 1
                 while self.frozen:
                     await asyncio.sleep(0.02)
                 if chunk is None:
