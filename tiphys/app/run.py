@@ -1,6 +1,7 @@
 """From settings to a running process: the event loop, signals, and the end.
 
-The first SIGTERM or SIGINT ends the service in order, a second one at once; correctness never depends on a clean stop.
+The first SIGTERM or SIGINT ends the service in order, also while it still opens; a second one ends it at once. Correctness never
+depends on a clean stop.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from tiphys.app.logging import configure
 from tiphys.app.service import Observer, Service, open_service
@@ -53,26 +55,39 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def _run(settings: Settings, main: Main | None, observer: Observer | None) -> None:
     stop = asyncio.Event()
+    opening = asyncio.current_task()
     loop = asyncio.get_running_loop()
 
     def on_signal() -> None:
         if stop.is_set():
             os._exit(130)
         stop.set()
+        if opening:
+            opening.cancel()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, on_signal)
-    async with open_service(settings, observer) as service:
-        work = asyncio.create_task(_work(service, main), name="service")
-        stopping = asyncio.create_task(stop.wait(), name="stop-signal")
-        done, _ = await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        async with open_service(settings, observer) as service:
+            opening = None
+            await _until(stop, _work(service, main))
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Run `work` until it ends or `stop` is set. This task itself is not cancelled, so that what is open can be closed in peace."""
+    working = asyncio.create_task(work, name="service")
+    stopping = asyncio.create_task(stop.wait(), name="stop-signal")
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
         stopping.cancel()
-        if work in done:
-            work.result()
-        work.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await work
+        working.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
 
 
 async def _work(service: Service, main: Main | None) -> None:
