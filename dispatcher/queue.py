@@ -395,8 +395,8 @@ class Dispatcher:
 
 
 def _follow_ups(firing: Firing, program: TriggerProgram, outcome: Outcome) -> tuple[Firing, ...]:
-    """The firing of the `dlqTrigger`, if this one is dead and has one."""
-    if outcome.kind is not OutcomeKind.DEAD or firing.dlq or program.dlq is None:
+    """The firing of the `dlqTrigger`, if this one is dead and its program has one (that of a `dlqTrigger` has none)."""
+    if outcome.kind is not OutcomeKind.DEAD or program.dlq is None:
         return ()
     ids = {name: seen.id for name, seen in firing.events.items()}
     number = firing_id(*firing.key, ids, replay=firing.replay, dlq=True, document=firing.document)

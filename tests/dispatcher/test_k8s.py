@@ -93,6 +93,15 @@ async def test_an_object_without_a_namespace_gets_the_sensor_s_and_one_with_its_
     assert (await sent(k8s({"resource": elsewhere})))["metadata"]["namespace"] == "other"
 
 
+async def test_argo_events_1219_an_object_outside_of_namespaces_is_sent_without_one() -> None:
+    made = k8s({"resource": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "a", "namespace": "ignored"}}})
+
+    request = await render(made, {"dep": event()}, firing())
+
+    assert "namespace" not in request.preview["metadata"]
+    assert request.target.namespace == ""
+
+
 async def test_labels_of_the_object_are_kept_beside_ours_and_null_ones_go() -> None:
     labelled = CONFIG_MAP | {"metadata": {"name": "a", "labels": {"team": "blue", "gone": None, "tiphys.dev/firing": "forged"}}}
 

@@ -70,6 +70,27 @@ async def test_an_answer_that_was_cut_off_leads_to_a_look_and_to_exactly_one_obj
     assert api.count("POST", "configmaps") == 1
 
 
+async def test_a_target_of_unknown_outcome_stands_while_the_server_cannot_be_asked(
+    engine: Engine, kube: Kube, api: FaultyProxy, key: TriggerKey
+) -> None:
+    api.cut_answer(when=posts)
+    soon = {"steps": 100, "duration": "20ms", "factor": 1, "jitter": 0}
+    engine.dispatcher.set_trigger(key, program(creates(retryStrategy=soon), engine.world, key))
+
+    (firing,) = await decided(engine.bus.log, engine.bus.ledger, engine.epoch, key)
+    await until(lambda: api.count("POST", "configmaps") == 1)
+    await api.refuse()
+    await until(lambda: len(engine.seen.outcomes) >= 2)
+    await api.accept()
+    record = await ended(engine.bus.ledger, firing)
+
+    kinds = [attempt.outcome.kind for attempt in record.history]
+    assert set(kinds[:-1]) == {OutcomeKind.RETRY}
+    assert record.last is not None
+    assert record.last.reason == "Found"
+    assert api.count("POST", "configmaps") == 1
+
+
 async def test_a_request_that_was_cut_off_before_it_arrived_is_sent_again_under_the_same_name(
     engine: Engine, kube: Kube, api: FaultyProxy, key: TriggerKey
 ) -> None:
@@ -193,12 +214,13 @@ async def test_a_server_that_is_away_costs_nothing_but_time(engine: Engine, kube
 
     firings = await decided(engine.bus.log, engine.bus.ledger, engine.epoch, key, range(1, 51))
     await until(lambda: len(engine.seen.outcomes) >= 2)
-    failed = len(engine.seen.outcomes)
+    failed, server = len(engine.seen.outcomes), engine.dispatcher.stats().servers["kubernetes"]
     await api.accept()
     for firing in firings:
         await ended(engine.bus.ledger, firing)
 
     assert failed < 50
+    assert server.window == 1
     assert await names(kube, key.namespace) == sorted(f"made-{firing.id}" for firing in firings)
 
 
