@@ -39,6 +39,9 @@ class Store:
         self.allowed = lambda selector: True
         self.down = False
         self.open = 0
+        self.fetched = asyncio.Event()
+        self.answering = asyncio.Event()
+        self.answering.set()
 
     async def put(self, name: str, **content: Any) -> None:
         self.version += 1
@@ -66,6 +69,8 @@ class Store:
             return web.json_response(status(403, "Forbidden", "not yours"), status=403)
         if (name := request.path.rpartition("/")[2]) not in ("secrets", "configmaps"):
             found = self.objects.get(name)
+            self.fetched.set()
+            await self.answering.wait()
             return web.json_response(found or status(404, "NotFound", name=name), status=200 if found else 404)
         if "watch" not in request.query:
             return web.json_response(listing(*(o for n, o in self.objects.items() if wanted in ("", n)), version=self.version))
@@ -239,6 +244,21 @@ async def test_many_secrets_asked_for_at_once_are_one_list(tmp_path) -> None:
         assert read == [f"v{number}".encode() for number in range(50)]
         await until(lambda: store.open == 1)
     assert len(server.asked) < 20
+
+
+async def test_an_answer_that_comes_after_the_news_does_not_bring_back_the_old_value(tmp_path) -> None:
+    async with serving(tmp_path, own_watches=0) as (store, secrets, _):
+        await settled(secrets, b"", ref("any", optional=True))
+        await store.put("x", data=encoded(secret="old"))
+        store.answering.clear()
+        reading = asyncio.create_task(secrets.secret("argo", ref("x")))
+        await store.fetched.wait()
+        await store.put("x", data=encoded(secret="new"))
+        await settled(secrets, b"new", ref("x"))
+        await reading
+        store.answering.set()
+        await until(lambda: secrets._shelves["Secret", "argo"].entries["x"].watch is None)
+        assert await secrets.secret("argo", ref("x")) == b"new"
 
 
 async def test_a_later_reference_waits_out_a_server_that_is_away(tmp_path) -> None:

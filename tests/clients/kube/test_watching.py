@@ -176,6 +176,14 @@ async def test_streams_that_end_at_once_are_backed_off_from_and_become_a_trouble
     assert len(server.watches) == 6
 
 
+async def test_streams_that_lived_for_a_while_may_end_as_often_as_they_like(tmp_path) -> None:
+    told = []
+    handlers = (answer(listing()), *[stream()] * 5, stream(("ADDED", obj("a", 101)), then="silent"))
+    async with watching(tmp_path, *handlers, settings=replace(QUICK, lived=0.0), on_trouble=told.append) as (_, events):
+        await take(events, 2)
+    assert told == []
+
+
 async def test_a_server_that_refuses_the_place_with_a_5xx_is_listed_again(tmp_path) -> None:
     """After a restore of an older backup: `Too large resource version`."""
     restored = (answer(listing(obj("a"), version=5)), stream(("ADDED", obj("b", 6)), then="silent"))

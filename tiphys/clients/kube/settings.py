@@ -25,6 +25,7 @@ class KubeSettings:
     Lists and watches
         `page`: objects per page. 200 Workflows of 20 KB parse in the 10 ms that the event loop can spare.
         `watch_lifetime`: what a watch asks for; the server ends it after one to two times this, so that load spreads over replicas.
+        `lived`: a stream that ended after this was no failure; one that ended sooner is backed off from.
         `silence`: a watch without a byte for so long is opened again. Bookmarks come every 60 s.
         `longest_line`: one event of a watch. etcd takes 1.5 MiB, some installations 3 MiB.
     Credentials
@@ -48,6 +49,7 @@ class KubeSettings:
 
     page: int = 200
     watch_lifetime: float = 300.0
+    lived: float = 5.0
     silence: float = 90.0
     longest_line: int = 16 * 1024 * 1024
 

@@ -39,7 +39,6 @@ from tiphys.errors import ClientError, OutcomeUnknown, Refused, Unreachable
 __all__ = ["Selection", "Watch", "collection_path", "pages"]
 
 _SOME: Final = 3
-_LIVED: Final = 5.0
 
 
 class _Version(NamedTuple):
@@ -240,7 +239,7 @@ class Watch:
 
     async def _after(self, end: _Ended) -> None:
         """Decide what comes next, and take the pause before it."""
-        if self._opened is not None and asyncio.get_running_loop().time() >= self._opened + _LIVED:
+        if self._opened is not None and asyncio.get_running_loop().time() >= self._opened + self.settings.lived:
             self._failures = 0
         self._failures += 1
         if isinstance(end.cause, NotFound) and self._resource is not None:
