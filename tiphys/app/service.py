@@ -358,9 +358,8 @@ def _origins(settings: Settings, kube: Kube) -> tuple[list[Origin], list[Origin]
     needed: list[Origin] = [ClusterOrigin(kube, kinds=KINDS, namespaces=namespaces)]
     if settings.manifests:
         needed.append(FilesOrigin(settings.manifests, namespace=settings.namespace))
-    templates = ClusterOrigin(kube, kinds=TEMPLATE_KINDS[:1] if namespaces else TEMPLATE_KINDS, namespaces=namespaces)
-    templates.label = "cluster (templates)"
-    return needed, [templates]
+    kinds = TEMPLATE_KINDS[:1] if namespaces else TEMPLATE_KINDS
+    return needed, [ClusterOrigin(kube, kinds=kinds, namespaces=namespaces, label="cluster (templates)")]
 
 
 async def _report(service: Service, status: StatusWriter, origins: Sequence[Origin]) -> None:
