@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from traceback import walk_tb
 from typing import Literal
 
 import structlog
@@ -11,7 +12,7 @@ import structlog
 from eventsource.source import Address
 from tiphys.errors import TiphysError
 
-__all__ = ["EntryHealth", "State", "Status"]
+__all__ = ["EntryHealth", "State", "Status", "trace"]
 
 _log = structlog.get_logger(__name__)
 
@@ -29,6 +30,13 @@ class EntryHealth:
     problem: str
     since: float
     failures: int
+
+
+def trace(error: BaseException) -> list[str]:
+    """Where an error went through, outermost first, as `file:line function`. Unlike a formatted traceback it reads no source files, so it
+    may be made on the event loop."""
+    frames = walk_tb(error.__traceback__)
+    return [f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}" for frame, line in frames]
 
 
 class Status:
@@ -50,13 +58,13 @@ class Status:
         self._become("well", "")
 
     def ill(self, problem: str, cause: BaseException | None = None) -> None:
-        """It does not, or only in part. `cause` is shown in the log with its traceback if it is no error that we raise on purpose."""
+        """It does not, or only in part. `cause` is shown in the log with its trace if it is no error that we raise on purpose."""
         if self._state != "ill":
             self._failures += 1
-            unexpected = cause if cause is not None and not isinstance(cause, TiphysError) else None
-            _log.warning(
-                "an event source is ill", action="source-ill", address=str(self.address), problem=problem, exc_info=unexpected
-            )
+            details: dict[str, object] = {}
+            if cause is not None and not isinstance(cause, TiphysError):
+                details = {"error": type(cause).__name__, "trace": trace(cause)}
+            _log.warning("an event source is ill", action="source-ill", address=str(self.address), problem=problem, **details)
         self._become("ill", problem)
 
     def snapshot(self, key: str) -> EntryHealth:

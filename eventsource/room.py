@@ -152,9 +152,9 @@ class Room:
         running.task = asyncio.create_task(self._supervise(running), name=name)
 
     async def _supervise(self, running: _Running) -> None:
-        loop = asyncio.get_running_loop()
+        loop, task = asyncio.get_running_loop(), cast("asyncio.Task[None]", asyncio.current_task())
         failures = 0
-        while True:
+        while not task.cancelling():
             started = loop.time()
             try:
                 cursor = await self._ledger.cursor(f"{running.status.address}")
@@ -162,11 +162,13 @@ class Room:
                 await source.run(self._emit, cursor)
                 problem: Exception = SourceError("it ended by itself")
             except asyncio.CancelledError:
-                if cast("asyncio.Task[None]", asyncio.current_task()).cancelling():
+                if task.cancelling():
                     raise
                 problem = SourceError("it was cancelled from within")
             except Exception as error:  # noqa: BLE001  whatever a source raises is its own trouble, shown in its status
                 problem = error
+            if task.cancelling():
+                return  # it was stopped, and took its time about it
             failures = 1 if loop.time() - started >= self._restarts.settled else failures + 1
             running.status.ill(f"{problem}" or type(problem).__name__, cause=problem)
             await asyncio.sleep(self._restarts.delay(failures))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from eventsource.source import Address, Health
-from tiphys.bus.event import UNPARSED, Event, rfc3339
+from tiphys.bus.event import UNPARSED, Event, rfc3339, rfc3339_now
 from tiphys.bus.identity import event_id, random_key
 from tiphys.schema.secret import SecretRef, Secrets
 
@@ -43,7 +43,7 @@ class Setting:
             subject=subject,
             namespace=namespace,
             data=data,
-            time=rfc3339(time or datetime.now(UTC)),
+            time=rfc3339_now() if time is None else rfc3339(time),
             bus=bus,
             extensions={"worldid": known, **extensions} if known is not None else extensions,
         )

@@ -17,6 +17,7 @@ import structlog
 from aiohttp import web
 from aiohttp.client_exceptions import ClientPayloadError
 
+from eventsource.health import trace
 from eventsource.ingress.alarm import Alarm
 from eventsource.ingress.headers import grouped
 from eventsource.ingress.limits import CUT_OFF, TOO_LARGE, Budget, Flight, Limits, Refusal, openings, read_body
@@ -157,7 +158,8 @@ class Gate:
             return Answer(503, NOT_RECORDED, "store", {"Retry-After": "5"})
         except Exception as error:  # noqa: BLE001  whatever an endpoint does, the sender gets an answer and the rest goes on
             if "error" not in binding.problems:
-                _log.exception("an endpoint failed", action="endpoint-failed", address=str(binding.address))
+                where = str(binding.address)
+                _log.error("an endpoint failed", action="endpoint-failed", address=where, error=repr(error), trace=trace(error))
             binding.trouble("error", f"the last request failed: {type(error).__name__}")
             return FAILED
         if binding.problems:

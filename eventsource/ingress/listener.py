@@ -17,6 +17,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from eventsource.health import trace
 from eventsource.ingress.limits import Limits
 from eventsource.ingress.observer import Observer
 from eventsource.ingress.reply import Reply
@@ -42,7 +43,7 @@ class _Connection(web.RequestHandler):
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         if status >= 500:
-            _log.error("a request failed outside of its endpoint", action="request-failed", exc_info=exc)
+            _log.error("a request failed", action="request-failed", error=repr(exc), trace=trace(exc) if exc else [])
         self._observer.answered(None, status, "malformed" if status < 500 else "error", 0.0, 0)
         if request.writer.output_size > 0:
             raise ConnectionResetError("an answer was begun already")

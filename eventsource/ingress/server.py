@@ -17,6 +17,7 @@ from typing import Final
 
 import structlog
 
+from eventsource.health import trace
 from eventsource.ingress.gate import Gate, problem_of
 from eventsource.ingress.limits import Limits
 from eventsource.ingress.listener import Listener, load_certificate, server_context
@@ -195,8 +196,8 @@ class Ingress:
                     await self._rotate_certificates()
                 async with asyncio.timeout(_UPKEEP_LIMIT):
                     await self._look_at_secrets()
-            except Exception:  # noqa: BLE001  the ports stay as they are, and the next round tries again
-                _log.exception("looking after the ports failed", action="ingress-upkeep-failed")
+            except Exception as error:  # noqa: BLE001  the ports stay as they are, and the next round tries again
+                _log.error("looking after the ports failed", action="ingress-upkeep-failed", error=repr(error), trace=trace(error))
 
     async def _rotate_certificates(self) -> None:
         for port, before in list(self._certificates.items()):

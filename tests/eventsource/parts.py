@@ -22,13 +22,14 @@ from tiphys.schema.secret import ConfigMapRef, SecretRef
 
 
 class MemoryLog(EventLog):
-    """Keeps events in a list. `refusing` makes it full, `stalled` makes it hang."""
+    """Keeps events in a list. `refusing` makes it full, `breaking` faulty, a closed `gate` makes it hang."""
 
     durability = Durability.SERVER_MEMORY
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.refusing = False
+        self.breaking = False
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -36,6 +37,8 @@ class MemoryLog(EventLog):
         await self.gate.wait()
         if self.refusing:
             raise StoreUnavailable("disk full", retry_after=3)
+        if self.breaking:
+            raise RuntimeError("a mistake in a driver")
         self.events.append(event)
         return len(self.events)
 

@@ -276,3 +276,16 @@ async def test_the_event_is_in_the_log_before_the_sender_hears_of_it() -> None:
         h.log.gate.set()
         assert (await sending).status == 200
         assert h.ingress.in_flight == 0
+
+
+async def test_an_endpoint_that_fails_is_500_its_own_trouble_and_heals() -> None:
+    async with house() as h:
+        await h.apply(hook())
+        port = h.ingress.bound(12000)
+        h.log.breaking = True
+        assert (await send(port, "/push", "{}", JSON)).text == "internal error"
+        assert "RuntimeError" in h.problem()
+        h.log.breaking = False
+        assert (await send(port, "/push", "{}", JSON)).status == 200
+        assert h.problem() == ""
+        assert h.counted.reasons == ["error", "published"]

@@ -6,9 +6,12 @@ and `type` the kind of source. Its `data` is bytes, exactly as they were publish
 
 from __future__ import annotations
 
+import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -16,7 +19,7 @@ import orjson
 from tiphys.errors import JsonError
 from tiphys.languages import gojson
 
-__all__ = ["DEFAULT_BUS", "NOT_JSON", "UNPARSED", "Event", "rfc3339"]
+__all__ = ["DEFAULT_BUS", "NOT_JSON", "UNPARSED", "Event", "rfc3339", "rfc3339_now"]
 
 DEFAULT_BUS: Final = "default"
 _NO_EXTENSIONS: Final[Mapping[str, str]] = {}
@@ -30,6 +33,7 @@ class _NotJson:
 
 
 NOT_JSON: Final = _NotJson()
+_REMEMBERED_BYTES: Final = 512 << 10
 UNPARSED: Final[Any] = object()
 """Stands for a payload that nobody has decoded yet."""
 
@@ -37,6 +41,17 @@ UNPARSED: Final[Any] = object()
 def rfc3339(instant: datetime) -> str:
     """An aware instant as RFC 3339 text in UTC with microseconds (`2026-11-25T08:00:00.000000Z`), which sorts as time does."""
     return instant.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def rfc3339_now() -> str:
+    """The present as `rfc3339` writes it."""
+    now = time.time_ns() // 1000
+    return f"{_second(now // 1_000_000)}.{now % 1_000_000:06d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +87,29 @@ class Event:
         return self._payload
 
     def remember(self, payload: Any) -> None:
-        """Keep what `data` decodes to, for a source that had to decode it anyway. It must be what `payload` would find."""
+        """Keep what `data` decodes to, for a source that had to decode it anyway. It must be what `payload` would find. A decoded
+        payload is many times as large as its text, so only those of the newest events are kept; it is but a saving."""
         object.__setattr__(self, "_payload", payload)
+        _remembered.add(self)
+
+
+class _Remembered:
+    """The newest events with a remembered payload, bounded by the bytes of their data. Used on the event loop only."""
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque()
+        self._bytes = 0
+
+    def add(self, event: Event) -> None:
+        self._events.append(event)
+        self._bytes += len(event.data or b"")
+        while self._bytes > _REMEMBERED_BYTES and len(self._events) > 1:
+            oldest = self._events.popleft()
+            self._bytes -= len(oldest.data or b"")
+            object.__setattr__(oldest, "_payload", UNPARSED)
+
+
+_remembered: Final = _Remembered()
 
 
 def _as_go_would(data: bytes) -> Any:
