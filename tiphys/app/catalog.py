@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -132,12 +133,12 @@ class Catalog:
             fault = FieldError("metadata.name", problem, "keep it in one place", where=document.where("metadata.name"))
             _log.warning("a manifest comes from two places", action="manifest-twice", kind=key[0], name=key[2], error=str(fault))
             return
+        self._documents[key] = document
         try:
             accepted = admit(document, self._namespace, self._templates, strict=self._strict)
         except ManifestError as error:
             self._refuse(key, origin, error.errors)
             return
-        self._documents[key] = document
         kept = await self._keep(accepted, origin)
         await self._run(accepted, kept)
 
@@ -252,8 +253,12 @@ class Catalog:
             )
 
     async def _recheck(self) -> None:
-        """A WorkflowTemplate changed: do the arguments of every sensor still fit? What runs goes on; it is checked again when it fires."""
+        """A WorkflowTemplate changed: do the arguments of every sensor still fit? What runs goes on; it is checked again when it fires,
+        and what failed for want of the template is tried again now."""
         async with self._lock:
+            for sensor in list(self._entries.values()):
+                for trigger in sensor.triggers:
+                    await self._durably(partial(self._rooms.ledger.hasten, trigger))
             for key, document in list(self._documents.items()):
                 entry = self._entries.get(key)
                 if key[0] != "Sensor" or entry is None:
