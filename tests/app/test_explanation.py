@@ -1,0 +1,75 @@
+"""`explain`: each filter with what it found, and, where nobody was concerned, what comes nearest."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.test_catalog import SENSOR, Parts, running
+from tiphys.app.cli.tables import explanation_tree
+from tiphys.app.explanation import explain
+from tiphys.bus.event import Event
+
+FILTERED = SENSOR.replace(
+    "eventName: a}", 'eventName: a, filters: {data: [{path: body.n, type: number, comparator: ">", value: ["10"]}]}}'
+).replace("name: both", "name: both, conditions: a")
+
+
+async def explained(parts: Parts, event: Event) -> dict[str, Any]:
+    await parts.bus.log.publish(event)
+    async with asyncio.timeout(10):
+        while not (await parts.bus.ledger.event(event.id)).settled:
+            await asyncio.sleep(0.005)
+    return await explain(parts.bus.ledger, event.id)
+
+
+def event(data: bytes = b"{}", **changes: str) -> Event:
+    values = {"id": "e" * 32, "source": "src", "type": "webhook", "subject": "a", "namespace": "argo"} | changes
+    return Event(data=data, **values)
+
+
+async def test_a_filter_shows_what_it_asked_what_it_found_and_how_it_judged(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(FILTERED)
+        shown = await explained(parts, event(b'{"body":{"n":7}}'))
+        verdict = shown["verdicts"][0]
+        assert (verdict["sensor"], verdict["trigger"], verdict["outcome"]) == ("ci", "both", "filtered")
+        clause = verdict["filters"]["children"][0]["children"][0]
+        assert (clause["judgement"], clause["found"]) == ("failed", "'7'")
+        assert shown["data"] == {"body": {"n": 7}}
+        assert explanation_tree(shown).children
+
+
+async def test_what_was_decided_is_explained_by_the_revision_that_decided(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(FILTERED)
+        await explained(parts, event(b'{"body":{"n":7}}'))
+        await parts.put(FILTERED.replace('value: ["10"]', 'value: ["5"]'))
+        shown = await explain(parts.bus.ledger, "e" * 12)
+        assert "'10'" in shown["verdicts"][0]["filters"]["children"][0]["children"][0]["asked"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"namespace": "other"}, "listens in namespace argo, the event is in other"),
+        ({"bus": "second"}, "listens on event bus default, the event is on second"),
+        ({"subject": "c"}, "listens to event 'a', this one is 'c'"),
+        ({"source": "nobody"}, "no sensor has a dependency with eventSourceName 'nobody'"),
+    ],
+)
+async def test_an_event_that_concerned_nobody_says_what_comes_nearest(tmp_path: Path, changes: dict[str, str], said: str) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(SENSOR)
+        assert said in (await explained(parts, event(**changes)))["why"]
+
+
+async def test_an_event_older_than_its_sensor_says_so_and_how_to_decide_it_again(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await explained(parts, event())
+        await parts.put(SENSOR)
+        shown = await explain(parts.bus.ledger, "e" * 32)
+        assert f"tiphys replay {'e' * 32}" in shown["why"]
