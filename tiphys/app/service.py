@@ -19,18 +19,15 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
-from dispatcher.observer import Observer as DispatcherObserver
-from dispatcher.program import TriggerProgram
 from dispatcher.queue import Dispatcher, DispatcherSettings
 from dispatcher.trigger import Templates
 from eventsource.health import EntryHealth
 from eventsource.ingress import SHARED_PORT, Ingress, IngressSettings
 from eventsource.room import Room
-from eventsource.source import Address
 from sensors import Matcher
 from tiphys.app.admission import KINDS
 from tiphys.app.api import Facts, serve_api
@@ -39,13 +36,12 @@ from tiphys.app.conditions import conditions
 from tiphys.app.following import Follower
 from tiphys.app.local import embedded_kubernetes, write_secretly
 from tiphys.app.metrics import Metrics
+from tiphys.app.observing import Acting, Answering, CountedLog, Observer
 from tiphys.app.origins import ClusterOrigin, FilesOrigin, Origin, StatusWriter
 from tiphys.app.settings import Settings
 from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
 from tiphys.bus.event import Event
-from tiphys.bus.firing import Claim, Outcome, OutcomeKind
 from tiphys.bus.ledger import Decision, Ledger
-from tiphys.bus.log import EventLog, Stored
 from tiphys.bus.sqlite import SqliteBus, SqliteSettings
 from tiphys.clients import git
 from tiphys.clients.kube import Kube, KubeSecrets, connect
@@ -62,19 +58,6 @@ _LAG_LOGGED: Final = 0.25
 _REPORT_EVERY: Final = 1.0
 
 
-class Observer(Protocol):
-    """Somebody who watches the way of events, such as the demo. Calls must be quick and must not raise."""
-
-    def published(self, event: Event) -> None:
-        """The log has an event."""
-
-    def decided(self, event: Event, decision: Decision) -> None:
-        """A decision is durable."""
-
-    def acted(self, claim: Claim, outcome: Outcome, seconds: float) -> None:
-        """An attempt's outcome is durable."""
-
-
 @dataclass
 class _Services:
     """What triggers use of the outside world."""
@@ -82,65 +65,6 @@ class _Services:
     kube: Kube | None
     secrets: Secrets
     templates: Templates | None
-
-
-class _Counted(EventLog):
-    """The log, with every publish counted and shown."""
-
-    def __init__(self, log: EventLog, metrics: Metrics, observer: Observer | None) -> None:
-        self.durability = log.durability
-        self._inner, self._metrics, self._observer = log, metrics, observer
-
-    async def publish(self, event: Event) -> int:
-        try:
-            position = await self._inner.publish(event)
-        except StoreError:
-            self._metrics.refused(event)
-            raise
-        self._metrics.published(event)
-        if self._observer:
-            self._observer.published(event)
-        return position
-
-    def read(self) -> AsyncIterator[Sequence[Stored]]:
-        return self._inner.read()
-
-    async def ack(self, position: int) -> None:
-        await self._inner.ack(position)
-
-    async def end(self) -> int:
-        return await self._inner.end()
-
-
-class _Acting(DispatcherObserver):
-    """Attempts, for the metrics, the demo and the catalog."""
-
-    def __init__(self, metrics: Metrics, observer: Observer | None) -> None:
-        self._metrics, self._observer = metrics, observer
-        self.catalog: Catalog | None = None
-
-    def attempted(self, program: TriggerProgram, claim: Claim, outcome: Outcome, seconds: float) -> None:
-        if outcome.kind is not OutcomeKind.CANCELLED:
-            key = claim.firing.key._replace(trigger=program.name)
-            self._metrics.acted(
-                key, seconds, succeeded=outcome.kind is OutcomeKind.SUCCEEDED, dead=outcome.kind is OutcomeKind.DEAD
-            )
-        if self._observer:
-            self._observer.acted(claim, outcome, seconds)
-
-    def unknown_trigger(self, claim: Claim) -> None:
-        if self.catalog:
-            self.catalog.unknown_trigger(claim.firing.key)
-
-
-class _Answering:
-    """Answers of the ingress, for the metrics."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        self._metrics = metrics
-
-    def answered(self, address: Address | None, status: int, reason: str, seconds: float, size: int) -> None:
-        self._metrics.answered(address.eventsource if address else "", address.event if address else "", reason)
 
 
 class Service:
@@ -282,8 +206,8 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         git.use(repositories)
         kube_secrets = await stack.enter_async_context(KubeSecrets(kube))
         templates = KnownTemplates()
-        log = _Counted(bus.log, metrics, observer)
-        acting = _Acting(metrics, observer)
+        log = CountedLog(bus.log, metrics, observer)
+        acting = Acting(metrics, observer)
         limits = DispatcherSettings(per_trigger=settings.in_flight_per_trigger, in_all=settings.in_flight)
         dispatcher = Dispatcher(bus.ledger, epoch, limits, acting)
 
@@ -294,7 +218,7 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
 
         matcher = Matcher(log, bus.ledger, epoch, decided)
         await matcher.load()
-        ingress = Ingress(IngressSettings(host=settings.host, bind=_bind(settings), stop=settings.drain), _Answering(metrics))
+        ingress = Ingress(IngressSettings(host=settings.host, bind=_bind(settings), stop=settings.drain), Answering(metrics))
         room = Room(log, bus.ledger, kube_secrets, ingress)
         rooms = Rooms(bus.ledger, room, matcher, dispatcher, _Services(kube, kube_secrets, templates))
         catalog = Catalog(
@@ -306,7 +230,7 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
             grace=settings.deletion_grace,
             impersonate=settings.impersonate,
         )
-        acting.catalog = catalog
+        acting.on_unknown_trigger = catalog.unknown_trigger
         stack.push_async_callback(catalog.aclose)
         service = Service(settings, bus.ledger, room, catalog, metrics, failed)
         await _run(service, stack, matcher, dispatcher, ingress, kube)
