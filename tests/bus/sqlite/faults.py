@@ -25,7 +25,7 @@ class Disk(apsw.VFS):
     def excepthook(self, *_: Any) -> None:
         """The faults are meant; SQLite gets their codes."""
 
-    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802  SQLite's name
+    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
         return _File(self, name, flags)
 
 
@@ -34,7 +34,7 @@ class _File(apsw.VFSFile):
         self._disk = disk
         super().__init__("", name, flags)
 
-    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802  SQLite's name
+    def xWrite(self, data: Any, offset: int) -> None:
         fault = self._disk.fault
         if fault == "short":
             super().xWrite(bytes(data)[: len(data) // 2], offset)
@@ -46,13 +46,13 @@ class _File(apsw.VFSFile):
             raise _io_error(apsw.SQLITE_IOERR_WRITE)
         super().xWrite(data, offset)
 
-    def xSync(self, flags: int) -> None:  # noqa: N802  SQLite's name
+    def xSync(self, flags: int) -> None:
         self._disk.syncs += 1
         if self._disk.fault == "sync-error":
             raise _io_error(apsw.SQLITE_IOERR_FSYNC)
         super().xSync(flags)
 
-    def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802  SQLite's name
+    def xRead(self, amount: int, offset: int) -> bytes:
         if self._disk.fault == "read-error":
             raise _io_error(apsw.SQLITE_IOERR_READ)
         return super().xRead(amount, offset)

@@ -71,6 +71,62 @@ async def test_a_cancelled_claim_gives_back_what_it_had_taken(tmp_path: Path) ->
         assert len(await bus.ledger.claim(20)) == 10
 
 
+async def test_a_number_of_an_old_page_is_not_claimed_before_its_time(tmp_path: Path) -> None:
+    clock = Clock()
+    async with SqliteBus.open(tmp_path, clock=clock) as bus:
+        epoch = await bus.ledger.open_epoch()
+        await fire(opened(bus), epoch, event(1))
+        (claim,) = await bus.ledger.claim(1)
+        await bus.ledger.resolve(epoch, claim, Outcome(OutcomeKind.RETRY, retry_at=clock.now + 60))
+        claims = bus.ledger._acting._claims
+        claims.put_back(claims.waiting[KEY], 1, 0.0)  # as a page that was read before the outcome has it
+
+        assert await bus.ledger.claim(1) == []
+        clock.now += 61
+        assert len(await bus.ledger.claim(1)) == 1
+
+
+def waiting_in_file(claims: Claims) -> Waiting:
+    claims.in_file(KEY, 1)
+    return claims.waiting[KEY]
+
+
+def test_what_is_put_back_while_a_page_is_read_is_not_forgotten() -> None:
+    claims = Claims()
+    waiting = waiting_in_file(claims)
+    waiting.reading = True
+    claims.put_back(waiting, 7, 5.0)
+    claims.loaded_delayed(waiting, [], waiting.emptied)
+    waiting.reading = False
+    waiting.advance(6.0)
+
+    assert waiting.take() == 7
+
+
+def test_a_page_that_was_asked_for_before_all_was_forgotten_is_of_no_use() -> None:
+    claims = Claims()
+    waiting = waiting_in_file(claims)
+    before = waiting.emptied
+    waiting.forget()
+    claims.loaded_ready(waiting, [8, 9], waiting.additions, before)
+    claims.loaded_delayed(waiting, [(1.0, 3)], before)
+
+    assert waiting.needs_ready()
+    assert waiting.needs_delayed(0.0)
+    assert (waiting.loaded_to, waiting.delayed) == (0, [])
+
+
+def test_what_is_decided_while_a_page_is_read_is_read_next() -> None:
+    claims = Claims()
+    waiting = waiting_in_file(claims)
+    additions = waiting.additions
+    waiting.add_ready(3)
+    claims.loaded_ready(waiting, [1, 2], additions, waiting.emptied)
+
+    assert [waiting.take(), waiting.take(), waiting.take()] == [1, 2, None]
+    assert waiting.needs_ready()
+
+
 def test_every_trigger_has_its_turn() -> None:
     claims = Claims()
     keys = [TriggerKey("argo", "s", str(number)) for number in range(5)]

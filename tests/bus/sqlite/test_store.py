@@ -297,8 +297,8 @@ async def test_a_revision_lives_while_verdicts_name_it(tmp_path: Path) -> None:
     async with SqliteBus.open(tmp_path, clock=clock) as bus:
         epoch = await bus.ledger.open_epoch()
         first = await bus.ledger.keep("Sensor", "argo", "ci", b"1", "file")
-        position = await bus.log.publish(event(1))
         standing = await bus.ledger.keep("Sensor", "argo", "ci", b"2", "file")
+        position = await bus.log.publish(event(1))
         # the matcher had still the older program when it decided
         verdict = Verdict(first.revision, 0, 0, VerdictKind.FILTERED)
         await bus.ledger.settle(epoch, position, [Decision(event(1).id, position, (verdict,))])
