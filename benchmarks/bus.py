@@ -58,15 +58,16 @@ def _event(number: int, data: bytes = _DATA) -> Event:
     )
 
 
-def _row(measure: str, ours: float, compared_with: float, goal: float, unit: str) -> dict[str, Any]:
+def _row(measure: str, ours: float, compared_with: float, unit: str, goal: float | None = None) -> dict[str, Any]:
+    """A row; without a goal it is there to be looked at."""
     ratio = ours / compared_with
     return {
         "measure": f"{measure} ({unit})",
         "ours": round(ours, 1),
         "compared_with": round(compared_with, 1),
         "ratio": round(ratio, 2),
-        "goal": f"≥ {goal:g}",
-        "met": ratio >= goal,
+        "goal": None if goal is None else f"≥ {goal:g}",
+        "met": None if goal is None else ratio >= goal,
     }
 
 
@@ -145,7 +146,7 @@ async def measure() -> list[dict[str, Any]]:
     rows = []
     with tempfile.TemporaryDirectory(prefix="tiphys-bench-") as name:
         folder = Path(name)
-        for publishers, count, goal in ((1, 200, 0.4), (1000, 10_000, 0.4)):
+        for publishers, count in ((1, 200), (1000, 10_000)):
             rounds = []
             for number in range(3):  # in turns, since a disk's fsync differs from second to second
                 rate, commits = await _publishes(folder / f"p{publishers}-{number}", count, publishers)
@@ -153,13 +154,13 @@ async def measure() -> list[dict[str, Any]]:
                 rounds.append((rate / bare, rate, bare, commits))
             _ratio, rate, bare, commits = sorted(rounds)[1]
             rows.append(
-                _row(f"publishes of 8 KB, {publishers} at once, {commits} commits; a bare sqlite3 loop", rate, bare, goal, "per s")
+                _row(f"publishes of 8 KB, {publishers} at once, {commits} commits; a bare sqlite3 loop", rate, bare, "per s")
             )
         way = await _way(folder / "way", 200)
         fsync = 1000 / await asyncio.to_thread(_bare, folder, 400, 400)
-        rows.append(_row("ways of one event alone; four bare commits", 1000 / way, 250 / fsync, 0.4, "per s"))
+        rows.append(_row("ways of one event alone; four bare commits", 1000 / way, 250 / fsync, "per s"))
         taken = await _open_seconds(folder / "open")
-        rows.append(_row(f"opening {_MILLION:,} events; 3 s", 1 / taken, 1 / 3, 1.0, "per s"))
+        rows.append(_row(f"opening {_MILLION:,} events; 3 s", 1 / taken, 1 / 3, "per s", goal=1.0))
     return rows
 
 
