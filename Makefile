@@ -5,8 +5,9 @@ SHELL := bash
 
 VENV   := .venv
 BIN    := $(VENV)/bin
+NEW    := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
-	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && echo $$p && break; done)
+	command -v $$p >/dev/null 2>&1 && $$p $(NEW) 2>/dev/null && echo $$p && break; done)
 KILLS  ?= 2000
 SEED   ?= 1
 
@@ -39,12 +40,14 @@ clean:
 	rm -rf $(VENV) .tiphys .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "tiphys needs Python 3.11 or newer; install it, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }
-	@command -v git >/dev/null 2>&1 || { echo "tiphys needs git; install it with your package manager" >&2; exit 1; }
-	@echo "Creating the environment in $(VENV) with $$($(PYTHON) --version) …"
-	@$(PYTHON) -m venv $(VENV) || { echo "python's venv module does not work; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	$(if $(shell "$(PYTHON)" $(NEW) 2>/dev/null && echo new),,$(error \
+		tiphys needs Python 3.11 or newer$(if $(PYTHON),; $(PYTHON) is none): install it, or name it: make PYTHON=/path/to/python3.12))
+	$(if $(shell command -v git),,$(error tiphys needs git: install it with your package manager))
+	@echo "Creating the environment in $(VENV) with $$("$(PYTHON)" --version) …"
+	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); echo "python's venv module does not work; on Debian: apt-get install python3-venv" >&2; exit 1; }
 
 $(VENV)/.installed: constraints.txt pyproject.toml | $(VENV)/bin/python
+	$(if $(shell $(BIN)/python $(NEW) && echo new),,$(error the Python in $(VENV) is older than 3.11, or gone: make clean, and try again))
 	@echo "Installing what the service needs (about half a minute) …"
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r constraints.txt | sed -u -n 's/^\(Collecting [^ ]*\).*/  \1/p;/^Installing/p'
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
