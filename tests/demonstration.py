@@ -36,20 +36,24 @@ def until(read: Callable[[], T | None], what: str) -> T:
 
 
 class Demo:
-    """`tiphys demo` in `folder`, with its data in `data` below it. Entered, it is started; left, it is ended."""
+    """`tiphys demo` in `folder`, with its data in `data` below it; `python_path` is where it is imported from, if not from here.
 
-    def __init__(self, folder: Path, *options: str, data: str = ".tiphys") -> None:
+    Entered, it is started; left, it is ended.
+    """
+
+    def __init__(self, folder: Path, *options: str, data: str = ".tiphys", python_path: str = "") -> None:
         self.folder, self.data = folder, folder / data
         self.ports = {name: free_port() for name in ("ingress", "api", "kubernetes")}
         given = [text for name, port in self.ports.items() for text in (f"--{name}-port", str(port))]
         self.command = [*PROGRAM, "demo", "--data", data, *given, *options]
+        self._environment = {**environment(), "PYTHONPATH": python_path} if python_path else environment()
         self.process: subprocess.Popen[bytes] | None = None
         self._output = folder / f"demo-{time.monotonic_ns()}.out"
         self._errors = self._output.with_suffix(".err")
 
     def __enter__(self) -> Demo:
         with self._output.open("wb") as output, self._errors.open("wb") as errors:
-            self.process = subprocess.Popen(self.command, cwd=self.folder, stdout=output, stderr=errors, env=environment())
+            self.process = subprocess.Popen(self.command, cwd=self.folder, stdout=output, stderr=errors, env=self._environment)
         return self
 
     def __exit__(self, *_: object) -> None:
