@@ -159,7 +159,7 @@ class _Reading:
                 continue
             seen[event] = f"spec.{key}"
             for field in unknown_fields(listener.spec, settings, path):
-                self._unknown(field)
+                self._unknown(field, listener.spec)
             try:
                 spec = listener.spec.model_validate(settings)
             except ValidationError as error:
@@ -171,27 +171,25 @@ class _Reading:
             if not faults:
                 yield Entry(key, str(event), listener, spec)
 
-    def _unknown(self, field: UnknownField) -> None:
-        protects = _protects(field.path.rpartition(".")[2])
-        if protects:
-            hint = field.nearest or protects
-            self.errors.append(
-                FieldError(
-                    field.path, "is no field, and looks as if it should protect", f"did you mean {hint}? write that, or take it out"
-                )
-            )
-        else:
+    def _unknown(self, field: UnknownField, model: type[Model] | None = None) -> None:
+        name = field.path.rpartition(".")[2]
+        if not _protects(name):
             self.unknown.append(field)
+            return
+        known = [info.alias or key for key, info in model.model_fields.items()] if model else []
+        protecting = [key for key in known if key in _PROTECTING_FIELDS] or ["authSecret"]
+        hint = difflib.get_close_matches(name, protecting, n=1, cutoff=0.0)[0]
+        remedy = f"did you mean {hint}? write that, or take it out"
+        self.errors.append(FieldError(field.path, "is no field, and looks as if it should protect", remedy))
 
 
 def _below(path: str, relative: str) -> str:
     return f"{path}.{relative}" if relative else path
 
 
-def _protects(name: str) -> str:
-    """The protecting field that a name without meaning is near to, empty if none."""
-    near = difflib.get_close_matches(name, _PROTECTING_FIELDS, n=1, cutoff=0.75)
-    if near:
-        return near[0]
+def _protects(name: str) -> bool:
+    """Whether a name without meaning is near to one that protects."""
+    if difflib.get_close_matches(name, _PROTECTING_FIELDS, n=1, cutoff=0.75):
+        return True
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
-    return "authSecret" if words & _PROTECTING_WORDS else ""
+    return not words.isdisjoint(_PROTECTING_WORDS)

@@ -93,21 +93,23 @@ def test_a_field_that_nobody_knows_is_reported_with_the_nearest_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "settings", "field"),
+    ("key", "settings", "field", "meant"),
     [
-        ("github", GITHUB, "wehookSecret"),
-        ("github", GITHUB, "secret"),
-        ("webhook", HOOK, "auth"),
-        ("webhook", HOOK, "authsecret"),
-        ("webhook", HOOK, "hmacSecret"),
-        ("webhook", HOOK, "basicAuth"),
-        ("webhook", HOOK, "signatur"),
-        ("webhook", HOOK, "serverCertSecrets"),
+        ("github", GITHUB, "wehookSecret", "webhookSecret"),
+        ("github", GITHUB, "secret", "webhookSecret"),
+        ("webhook", HOOK, "auth", "authSecret"),
+        ("webhook", HOOK, "authsecret", "authSecret"),
+        ("webhook", HOOK, "hmacSecret", "authSecret"),
+        ("webhook", HOOK, "basicAuth", ""),
+        ("webhook", HOOK, "signatur", "signature"),
+        ("webhook", HOOK, "serverCertSecrets", "serverCertSecret"),
     ],
 )
-def test_an_unknown_field_that_looks_as_if_it_protects_is_refused(key: str, settings: dict[str, Any], field: str) -> None:
+def test_an_unknown_field_that_looks_as_if_it_protects_is_refused(
+    key: str, settings: dict[str, Any], field: str, meant: str
+) -> None:
     fault = refused({key: {"x": {**settings, field: {"name": "s", "key": "k"}}}})[f"spec.{key}.x.{field}"]
-    assert "did you mean" in fault.remedy
+    assert f"did you mean {meant}" in fault.remedy
 
 
 def test_an_author_is_no_authentication() -> None:
