@@ -238,7 +238,7 @@ class _Demo:
         for title, line in lines:
             self._console.print(Text(f"  # {title}", style="dim"))
             self._console.print(Text(f"  {line}"))
-        self._console.print(Text("Ctrl-C ends it; `make run` goes on with the same data.", style="dim"))
+        self._console.print(Text("Ctrl-C ends it; the same command goes on with the same data.", style="dim"))
 
 
 def _git(*arguments: str) -> str:

@@ -54,85 +54,108 @@ async def embedded_kubernetes(data: Path, port: int) -> AsyncIterator[Path]:
     Raises `SettingsError` if it does not start (a port in use, for one), with its own words.
     """
     token_file = data / "kubernetes-token"
-    if not token_file.exists():
-        write_secretly(token_file, secrets.token_urlsafe(24))
-    process, url = await _start(data, port, token_file)
-    path = data / "kubeconfig"
-    write_secretly(path, kubeconfig(url, token_file.read_text().strip()))
-    keeper = asyncio.create_task(_keep(process, data, url, token_file), name="embedded-kubernetes")
+    token = await asyncio.to_thread(_token, token_file)
+    child = _Child(data, token_file)
     try:
-        yield path
+        url = await child.start(port)
+        path = data / "kubeconfig"
+        await asyncio.to_thread(write_secretly, path, kubeconfig(url, token))
+        keeper = asyncio.create_task(child.keep(), name="embedded-kubernetes")
+        try:
+            yield path
+        finally:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
     finally:
-        keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await keeper
+        await child.stop()
 
 
-async def _start(data: Path, port: int, token_file: Path) -> tuple[asyncio.subprocess.Process, str]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tiphys.emulator",
-        "--data",
-        str(data / "kubernetes"),
-        "--port",
-        str(port),
-        "--token-file",
-        str(token_file),
-        "--parent-watch",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert process.stdout is not None  # noqa: S101  given above
-    assert process.stderr is not None  # noqa: S101
-    try:
-        async with asyncio.timeout(_START):
-            line = await process.stdout.readline()
-            said = b"" if line else await process.stderr.read(_SAID)
-    except TimeoutError as error:
-        await _stop(process)
-        raise StoreError(f"the embedded Kubernetes API did not start within {_START:g} s") from error
-    except asyncio.CancelledError:
-        await _stop(process)
-        raise
-    if not line:
-        await _stop(process)
-        raise SettingsError("--kubernetes-port", f"the embedded Kubernetes API did not start: {_last_line(said)}")
-    return process, json.loads(line)["url"]
+def _token(path: Path) -> str:
+    """The token of this data folder, made at the first start."""
+    if not path.exists():
+        write_secretly(path, secrets.token_urlsafe(24))
+    return path.read_text().strip()
 
 
-async def _keep(process: asyncio.subprocess.Process, data: Path, url: str, token_file: Path) -> None:
-    """Wait for the child; start it again on the same port when it dies, until that works. Ends it when cancelled."""
-    port = int(url.rsplit(":", 1)[1].strip("/"))
-    try:
-        while True:
-            said = await _outlive(process)
+class _Child:
+    """The process: started, kept running, stopped."""
+
+    def __init__(self, data: Path, token_file: Path) -> None:
+        self._data, self._token_file = data, token_file
+        self._port = 0
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self, port: int) -> str:
+        """Start it; returns its URL. Raises `SettingsError` with what it said if it ends at once, `StoreError` if it says nothing."""
+        command = ("tiphys.emulator", "--data", str(self._data / "kubernetes"), "--port", str(port))
+        self._process = process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            *command,
+            "--token-file",
+            str(self._token_file),
+            "--parent-watch",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert process.stdout is not None  # noqa: S101  given above
+        assert process.stderr is not None  # noqa: S101
+        try:
+            async with asyncio.timeout(_START):
+                line = await process.stdout.readline()
+                said = b"" if line else await process.stderr.read(_SAID)
+        except TimeoutError as error:
+            await self.stop()
+            raise StoreError(f"the embedded Kubernetes API did not start within {_START:g} s") from error
+        if not line:
+            await self.stop()
+            raise SettingsError("--kubernetes-port", f"the embedded Kubernetes API did not start: {_last_line(said)}")
+        url = str(json.loads(line)["url"])
+        self._port = int(url.rsplit(":", 1)[1].strip("/"))
+        return url
+
+    async def keep(self) -> None:
+        """Wait for its end, and start it again on the same port until that works; for ever."""
+        while self._process:
+            said = await _outlive(self._process)
             _log.error(
                 "the embedded Kubernetes API ended; it is started again",
                 action="embedded-kubernetes-died",
-                code=process.returncode,
+                code=self._process.returncode,
                 said=_last_line(said),
             )
-            process = await _start_again(data, port, token_file)
-            _log.warning("the embedded Kubernetes API runs again", action="embedded-kubernetes-back", port=port)
-    finally:
-        await _stop(process)
+            await self._start_again()
+            _log.warning("the embedded Kubernetes API runs again", action="embedded-kubernetes-back", port=self._port)
 
+    async def _start_again(self) -> None:
+        wait, told = 1.0, False
+        while True:
+            await asyncio.sleep(wait)
+            try:
+                await self.start(self._port)
+            except (SettingsError, StoreError, OSError) as error:
+                if not told:
+                    _log.error("it does not start yet", action="embedded-kubernetes-start", reason=str(error))
+                wait, told = min(2 * wait, _LONGEST_WAIT), True
+            else:
+                return
 
-async def _start_again(data: Path, port: int, token_file: Path) -> asyncio.subprocess.Process:
-    wait, told = 1.0, False
-    while True:
-        await asyncio.sleep(wait)
+    async def stop(self) -> None:
+        """End it, if it runs."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
         try:
-            process, _ = await _start(data, port, token_file)
-        except (SettingsError, StoreError) as error:
-            if not told:
-                _log.error("it does not start yet", action="embedded-kubernetes-start", reason=str(error))
-            wait, told = min(2 * wait, _LONGEST_WAIT), True
-        else:
-            return process
+            async with asyncio.timeout(_STOP):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 async def _outlive(process: asyncio.subprocess.Process) -> bytes:
@@ -154,15 +177,3 @@ async def _drain(stream: asyncio.StreamReader) -> bytes:
 def _last_line(said: bytes) -> str:
     lines = said.decode(errors="replace").strip().splitlines()
     return lines[-1] if lines else "it said nothing"
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            async with asyncio.timeout(_STOP):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()

@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from tiphys.app.logging import configure
-from tiphys.app.service import Observer, Service, open_service
+from tiphys.app.observing import Observer
+from tiphys.app.service import Service, open_service
 from tiphys.app.settings import Settings
 
 __all__ = ["run_service", "run_until_stopped"]
