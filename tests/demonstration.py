@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+import pytest
 import yaml
 
 from tests.running import free_port
@@ -133,3 +135,17 @@ def environment(path: str = "") -> dict[str, str]:
     """The present environment without settings of ours; `path` goes before PATH."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TIPHYS_")}
     return {**kept, "PATH": os.pathsep.join(filter(None, (path, kept.get("PATH", ""))))}
+
+
+def children(data: Path) -> list[int]:
+    """Processes of the embedded API over this data folder."""
+    wanted = str(data / "kubernetes").encode()
+    found = []
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if folder.name.isdecimal() and wanted in (folder / "cmdline").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
+
+
+linux = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="there is no /proc to find the child in")

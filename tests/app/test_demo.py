@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sysconfig
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.demonstration import PROGRAM, SECONDS, Demo, environment, until
+from tests.demonstration import PROGRAM, SECONDS, Demo, children, environment, linux, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -31,6 +35,14 @@ def refused(demo: Demo, code: int) -> str:
     assert len(demo.errors.splitlines()) == 1, demo.errors
     assert demo.output == ""
     return demo.errors
+
+
+def ill(demo: Demo) -> list[str]:
+    """Sources that report a problem."""
+    headers = {"Authorization": f"Bearer {(demo.data / 'api-token').read_text()}"}
+    request = urllib.request.Request(f"{(demo.data / 'api-url').read_text().strip()}/api/v1/overview", headers=headers)
+    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+        return [f"{one['eventsource']}/{one['event']}" for one in json.load(answer)["sources"] if one["problem"]]
 
 
 # -- what it shows
@@ -149,6 +161,18 @@ def test_an_interrupt_ends_it_while_it_still_opens(tmp_path: Path) -> None:
         assert "Traceback" not in demo.errors
 
 
+@linux
+def test_an_interrupt_ends_it_while_it_waits_for_its_kubernetes(tmp_path: Path) -> None:
+    with Demo(tmp_path, data=str(tmp_path / "data")) as demo:
+        # given an embedded API that hangs as it starts
+        (child,) = until(lambda: children(demo.data) or None, "the embedded API")
+        os.kill(child, signal.SIGSTOP)
+        # then
+        assert demo.interrupt() == 0
+        assert (demo.output, demo.errors) == ("", "")
+    assert children(demo.data) == []
+
+
 def test_edits_are_kept_by_the_next_run(tmp_path: Path) -> None:
     # given
     edited = tmp_path / ".tiphys/quickstart/02-workflows.yaml"
@@ -187,6 +211,8 @@ def test_a_minio_that_is_away_does_not_stop_the_rest(tmp_path: Path) -> None:
         # then
         assert demo.told().workflows()
         assert '{accesskey: "a:b", secretkey: "s\\"e@cret"}' in (demo.data / "quickstart/04-minio.yaml").read_text()
+        # and its source says that it is ill, alone
+        assert until(lambda: ill(demo) or None, "a source in trouble") == ["store/uploads"]
         linted = demo.type(shlex.join((*PROGRAM, "lint", ".tiphys/quickstart")))
         assert linted.returncode == 0, linted.stdout
         assert demo.interrupt() == 0

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from structlog.testing import capture_logs
 
+from tests.demonstration import children, linux
 from tests.running import free_port
 from tiphys.app.local import embedded_kubernetes, read_kubeconfig, write_secretly
 from tiphys.errors import SettingsError
@@ -29,20 +30,6 @@ async def version(kubeconfig: Path) -> bool:
             async with session.get(f"{server}/api/v1/namespaces") as answer:
                 return answer.status == 200
     return False
-
-
-def children(data: Path) -> list[int]:
-    """Processes of the embedded API over this data folder."""
-    wanted = str(data / "kubernetes").encode()
-    found = []
-    for folder in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            if folder.name.isdecimal() and wanted in (folder / "cmdline").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    return found
-
-
-linux = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="there is no /proc to find the child in")
 
 
 async def test_it_answers_as_long_as_it_is_needed(tmp_path: Path) -> None:
