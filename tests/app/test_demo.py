@@ -202,6 +202,30 @@ def test_a_push_that_git_refuses_is_told_and_the_service_goes_on(tmp_path: Path)
         assert demo.interrupt() == 0
 
 
+def test_the_users_own_git_settings_do_not_get_in_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given somebody who signs commits, has hooks that refuse, other names for branches, and started it from a hook
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks/pre-commit").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "hooks/pre-commit").chmod(0o755)
+    (tmp_path / ".gitconfig").write_text(
+        f"[commit]\ngpgsign = true\n[user]\nsigningkey = none\n[core]\nhooksPath = {tmp_path / 'hooks'}\n"
+        "[init]\ndefaultBranch = trunk\n[push]\ndefault = nothing\n"
+    )
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
+    # when
+    with Demo(tmp_path) as demo:
+        demo.told()
+        # then
+        assert len(demo.workflows()) == 1
+        # and a push by hand is one more
+        monkeypatch.delenv("GIT_DIR")
+        done = demo.type(demo.line("push again"))
+        assert done.returncode == 0, done.stderr
+        until(lambda: len(demo.workflows()) == 2 or None, "a Workflow of the second push")
+        assert demo.interrupt() == 0
+
+
 # -- a MinIO
 
 
