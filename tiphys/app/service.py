@@ -56,6 +56,7 @@ _RETAIN_EVERY: Final = 60.0
 _HEARTBEAT: Final = 0.5
 _LAG_LOGGED: Final = 0.25
 _REPORT_EVERY: Final = 1.0
+_COLLECT: Final = (20_000, 20, 50)  # an event in flight is hundreds of containers, and none of them is garbage yet
 
 
 @dataclass
@@ -168,6 +169,7 @@ def _settle_memory() -> None:
     """What was loaded stays: a full collection need not walk through ten thousand compiled sensors each time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*_COLLECT)
 
 
 def _bus_settings(settings: Settings) -> SqliteSettings:

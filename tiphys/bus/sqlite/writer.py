@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Final, Generic, TypeVar
@@ -46,7 +47,7 @@ _CHECKPOINT_PAGES: Final = 4000
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
-class Job(Generic[T]):
+class Job(ABC, Generic[T]):
     """One piece of work for the writer. `apply` treats the jobs of a kind in a batch together and leaves in each its `result`, or
     its `error` if the job alone was refused without having changed anything. `point` names the step for the crash tests."""
 
@@ -67,9 +68,9 @@ class Job(Generic[T]):
             return False
 
     @classmethod
+    @abstractmethod
     def apply(cls: type[JobT], tx: Transaction, jobs: list[JobT]) -> None:
         """Runs in the writer's thread, within a transaction; may run again after a rollback."""
-        raise NotImplementedError(cls.__name__)
 
     def committed(self) -> None:
         """Runs on the event loop once the result is durable, before the caller goes on."""
