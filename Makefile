@@ -50,6 +50,7 @@ $(VENV)/.installed: constraints.txt pyproject.toml | $(VENV)/bin/python
 	$(if $(shell $(BIN)/python $(NEW) && echo new),,$(error the Python in $(VENV) is older than 3.11, or gone: make clean, and try again))
 	@echo "Installing what the service needs (about half a minute) …"
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r constraints.txt | sed -u -n 's/^\(Collecting [^ ]*\).*/  \1/p;s/^Installing collected.*/Unpacking them …/p'
+	@echo "Compiling …"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q tiphys eventsource sensors dispatcher
 	@touch $@
