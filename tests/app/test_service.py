@@ -120,7 +120,7 @@ async def test_a_webhook_becomes_a_workflow_and_can_be_explained_and_replayed(ti
     assert (await tool(tiphys, "replay", events[0]["id"], "--trigger", "ci/build")).returncode == 0
     await created(cluster, "abc", "abc", "abc")
     missing = await tool(tiphys, "explain", "0123456789")
-    assert (missing.returncode, "there is no event" in missing.stderr) == (5, True)
+    assert (missing.returncode, "there is no event" in missing.stderr) == (4, True)
 
 
 async def test_a_changed_file_is_picked_up_live_and_a_broken_one_leaves_what_runs(tiphys: Tiphys, cluster: Cluster) -> None:

@@ -81,7 +81,7 @@ def test_the_table_of_commands_has_every_command(reader: Reader) -> None:
     [
         ("tiphys events --data elsewhere", 2),
         ("tiphys lint broken.yaml", 3),
-        ("tiphys events ffffffffffffffffffffffffffffffff", 5),
+        ("tiphys events ffffffffffffffffffffffffffffffff", 4),
         ("tiphys events --api http://127.0.0.1:9", 5),
     ],
 )

@@ -346,12 +346,12 @@ async def _api(service: Service) -> AsyncIterator[int]:
     settings = service.settings
     token_file = settings.data / "api-token"
     if not token_file.exists():
-        write_secretly(token_file, secrets.token_urlsafe(24))
+        await asyncio.to_thread(write_secretly, token_file, secrets.token_urlsafe(24))
     facts = Facts(service.ledger, service.metrics, token_file.read_text().strip(), service.readiness, service.overview)
     async with serve_api(facts, settings.api_host, settings.api_port) as port:
         host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host  # noqa: S104  what to call, not to bind
         address = settings.data / "api-url"
-        write_secretly(address, f"http://{host}:{port}\n")
+        await asyncio.to_thread(write_secretly, address, f"http://{host}:{port}\n")
         try:
             yield port
         finally:

@@ -34,7 +34,9 @@ class StrictTemplate:
         text = self._run(data, "")
         # The data itself may hold the text "<no value>": with that taken out, what is left of it came from a null.
         if NO_VALUE in text and NO_VALUE in self._run(data, NO_VALUE):
-            raise TemplateError(self.text, "a value in it is null or absent", "use from, path and default, or test it with {{ if }}")
+            raise TemplateError(
+                self.text, "a value in it is null or absent", "use from, path and default, or test it with {{ if }}"
+            )
         return text
 
     def _run(self, data: Mapping[str, Any], without: str) -> str:

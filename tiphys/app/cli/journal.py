@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from tiphys.errors import Refused, SettingsError, Unreachable
+from tiphys.errors import Refused, SettingsError, UnknownRecord, Unreachable
 
 __all__ = ["Journal", "show"]
 
 _SECONDS = 30
+_FIRING = 13  # the length of a firing's id
 
 
 class Journal:
@@ -41,16 +42,16 @@ class Journal:
             ) from error
 
     def get(self, path: str, query: Mapping[str, str] | None = None, **lists: Sequence[str]) -> Any:
-        """GET below `/api/v1/`. Raises `Unreachable`, `Refused`."""
+        """GET below `/api/v1/`. Raises `Unreachable`, `UnknownRecord`, `Refused`."""
         return self._ask("GET", path, query or {}, lists)
 
     def replay(self, record: str, triggers: Sequence[str]) -> Any:
         """Replay an event (32 hex digits or a beginning of them) or a firing (13 characters)."""
-        kind = "firings" if len(record) == 13 and not triggers else "events"
+        kind = "firings" if len(record) == _FIRING and not triggers else "events"
         try:
             return self._ask("POST", f"{kind}/{record}/replay", {}, {"trigger": triggers})
-        except Refused as error:
-            if error.status != 404 or kind == "events":
+        except UnknownRecord:
+            if kind == "events":
                 raise
             return self._ask("POST", f"events/{record}/replay", {}, {"trigger": triggers})
 
@@ -68,6 +69,8 @@ class Journal:
             raise Unreachable(self._url, f"the service does not answer ({error}); is it running?") from error
         finally:
             connection.close()
+        if answer.status == 404 and len(steps := path.split("/")) > 1:
+            raise UnknownRecord(steps[0].removesuffix("s"), steps[1])
         if answer.status >= 400:
             problem = content.get("error", "") if isinstance(content, dict) else ""
             raise Refused(self._url, answer.status, "", problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -206,7 +207,7 @@ def kubeconfig(data: Data = None) -> None:
     """Print a kubeconfig of the embedded Kubernetes API."""
     from tiphys.app.local import read_kubeconfig  # noqa: PLC0415
 
-    sys.stdout.write(read_kubeconfig(data or Path(".tiphys")))
+    sys.stdout.write(read_kubeconfig(data or Path(os.environ.get("TIPHYS_DATA", ".tiphys"))))
 
 
 @app.command()
