@@ -145,7 +145,10 @@ class Store:
         self.listings += 1
         if not self.lists or (not self.lists_versions and "versions" in dict(query)):
             return self._error(403, "AccessDenied", "Access Denied.")
-        return self._list(dict(query))
+        listing = self._list(dict(query))
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            listing.enable_compression(web.ContentCoding.gzip)  # as a real MinIO does for whoever says that it may
+        return listing
 
     def _refusal(self, request: web.Request, query: list[tuple[str, str]]) -> web.Response | None:
         given = request.headers.get("Authorization", "")
