@@ -189,7 +189,7 @@ async def test_a_watch_of_one_namespace_sees_no_other(api: Api) -> None:
 async def test_a_watch_ends_at_its_time_limit_with_a_last_bookmark(api: Api) -> None:
     version = (await labelled(api, "a"))["metadata"]["resourceVersion"]
 
-    async with api.watch(api.widgets, resourceVersion=version, timeoutSeconds=3, allowWatchBookmarks="true") as stream:
+    async with api.watch(api.widgets, resourceVersion=version, timeoutSeconds=5, allowWatchBookmarks="true") as stream:
         event = await stream.next(bookmarks=True)
         assert await stream.next() is None
 

@@ -226,6 +226,14 @@ async def test_a_json_patch_applies_in_order_or_not_at_all(api: Api) -> None:
     assert "n" not in (await api.get(f"{api.widgets}/a")).body["spec"]
 
 
+async def test_a_json_patch_replaces_what_is_absent(api: Api) -> None:
+    await api.made(api.widgets, api.widget("a", size=1))
+
+    answer = await api.patch(f"{api.widgets}/a", [{"op": "replace", "path": "/spec/colour", "value": "red"}], JSON_PATCH)
+
+    assert (answer.status, answer.body["spec"]) == (200, {"size": 1, "colour": "red"})
+
+
 async def test_a_custom_resource_takes_no_strategic_merge(api: Api) -> None:
     await api.made(api.widgets, api.widget("a"))
 
@@ -362,5 +370,48 @@ async def test_a_put_with_another_uid_is_a_conflict(api: Api) -> None:
 async def test_a_path_that_is_not_served_is_not_found(api: Api) -> None:
     for path in ("/apis/no.such.group/v1/things", f"/apis/{api.group}/v1/nothing", f"/apis/{api.group}/v9/widgets"):
         assert (await api.get(path)).status == 404
-    answer = await api.call("PUT", api.widgets, api.widget("a"))
-    assert (answer.status, answer.body["reason"]) == (405, "MethodNotAllowed")
+
+
+async def test_nothing_is_written_over_all_namespaces_at_once(api: Api) -> None:
+    await api.made(api.configmaps, {"metadata": {"name": "kept"}})
+
+    custom = [await api.post(api.all_widgets, api.widget("a")), await api.delete(api.all_widgets)]
+    builtin = [
+        await api.post("/api/v1/configmaps", {"metadata": {"name": "a"}}),
+        await api.delete("/api/v1/configmaps", labelSelector=f"none={api.namespace}"),
+        await api.delete("/api/v1/namespaces", labelSelector=f"none={api.namespace}"),
+    ]
+
+    assert [answer.status for answer in custom] == [404, 404]
+    assert [answer.status for answer in builtin] == [405, 405, 405]
+    assert (await api.get(f"{api.configmaps}/kept")).status == 200
+
+
+async def test_a_put_needs_the_name_and_a_patch_cannot_move_an_object(api: Api) -> None:
+    await api.made(api.configmaps, {"metadata": {"name": "c"}})
+    for body in ({"metadata": {"name": "other"}}, {"metadata": {"namespace": "other"}}):
+        assert (await api.patch(f"{api.configmaps}/c", body)).status == 400
+    assert (await api.put(f"{api.configmaps}/c", {"metadata": {}})).status == 400
+
+
+async def test_a_put_of_what_is_not_there_is_not_found_with_and_without_a_version(api: Api) -> None:
+    versioned = api.widget("nobody")
+    versioned["metadata"]["resourceVersion"] = "1"
+
+    assert (await api.put(f"{api.widgets}/nobody", api.widget("nobody"))).status == 404
+    assert (await api.put(f"{api.widgets}/nobody", versioned)).status in {404, 409}
+
+
+async def test_metadata_that_is_null_is_none(api: Api) -> None:
+    answer = await api.post(api.widgets, {**api.widget(), "metadata": None})
+
+    assert (answer.status, answer.body["details"]["causes"][0]["field"]) == (422, "metadata.name")
+
+
+async def test_a_collection_takes_no_put_and_no_patch(api: Api) -> None:
+    for method, content in (("PUT", "application/json"), ("PATCH", "application/merge-patch+json")):
+        custom = await api.call(method, api.widgets, api.widget("a"), content=content)
+        builtin = await api.call(method, api.configmaps, {"metadata": {"name": "a"}}, content=content)
+
+        assert (custom.status, custom.body["reason"], custom.body["message"]) == (400, "BadRequest", "name must be provided")
+        assert (builtin.status, builtin.body["reason"]) == (405, "MethodNotAllowed")

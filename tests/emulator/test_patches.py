@@ -87,7 +87,7 @@ def test_a_json_patch_that_adds_and_removes_leaves_all_as_it_was(document: Any, 
     "step",
     [
         {"op": "remove", "path": "/no"},
-        {"op": "replace", "path": "/no", "value": 1},
+        {"op": "replace", "path": "/no/deeper", "value": 1},
         {"op": "replace", "path": "/list/2", "value": 1},
         {"op": "add", "path": "/list/3", "value": 1},
         {"op": "add", "path": "/list/-1", "value": 1},

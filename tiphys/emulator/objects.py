@@ -85,7 +85,9 @@ def parse_object(kind: Kind, body: bytes, namespace: str) -> KubeObject:
 def typed(kind: Kind, obj: KubeObject) -> None:
     """Check that an object is of its kind and that its metadata has the types that it must have. Raises `ApiError` 400 or 422."""
     _check_type(kind, obj)
-    metadata = obj.setdefault("metadata", {})
+    if obj.get("metadata") is None:
+        obj["metadata"] = {}
+    metadata = obj["metadata"]
     if not isinstance(metadata, dict):
         raise bad_request(f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}: metadata must be an object')
     _check_metadata_types(metadata)

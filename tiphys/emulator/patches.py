@@ -119,7 +119,7 @@ def _merge_list(target: list[Any], patch: list[Any], field: str) -> list[Any]:
 
 
 def json_patch(kind: Kind, document: Any, steps: Sequence[Mapping[str, Any]]) -> Any:
-    """RFC 6902; changes `document` and returns it. Raises `ApiError` 422 for a step that does not apply."""
+    """RFC 6902 as kube-apiserver reads it; changes `document` and returns it. Raises `ApiError` 422 for a step that does not apply."""
     for step in steps:
         try:
             document = _step(document, step)
@@ -141,8 +141,7 @@ def _step(document: Any, step: Mapping[str, Any]) -> Any:
     if op == "remove":
         return _remove(document, path)
     if op == "replace":
-        _read(document, path)
-        return _add(_remove(document, path), path, copy.deepcopy(step["value"])) if path else copy.deepcopy(step["value"])
+        return _replace(document, path, copy.deepcopy(step["value"]))
     if op in {"move", "copy"}:
         source = _pointer(step["from"])
         value = copy.deepcopy(_read(document, source))
@@ -180,6 +179,17 @@ def _add(document: Any, path: Sequence[str], value: Any) -> Any:
         parent.insert(_index(parent, path[-1], end=True), value)
     else:
         parent[path[-1]] = value
+    return document
+
+
+def _replace(document: Any, path: Sequence[str], value: Any) -> Any:
+    if not path:
+        return value
+    parent = _read(document, path[:-1])
+    if isinstance(parent, list):
+        parent[_index(parent, path[-1])] = value
+    else:
+        parent[path[-1]] = value  # one that is absent is added: RFC 6902 says otherwise, kube-apiserver does this
     return document
 
 

@@ -22,12 +22,12 @@ import orjson
 from aiohttp import web
 
 from tiphys.emulator import discovery, protobuf
-from tiphys.emulator.definitions import DEFINITIONS, Registry
+from tiphys.emulator.definitions import DEFINITIONS, NAMESPACE_KIND, Registry
 from tiphys.emulator.kinds import Kind
 from tiphys.emulator.patches import compile_patch
 from tiphys.emulator.reads import Reads, is_true
 from tiphys.emulator.selectors import compile_selectors
-from tiphys.emulator.statuses import ApiError, method_not_allowed, unknown_path
+from tiphys.emulator.statuses import ApiError, bad_request, method_not_allowed, unknown_path
 from tiphys.emulator.store import DELETED, Change, Store, pages
 from tiphys.emulator.verbs import DeleteOptions, Target, Verbs, delete_options
 from tiphys.emulator.watches import Hub
@@ -172,6 +172,7 @@ class Emulator:
             if is_true(query.get("watch")):
                 return await self._watch(request, target, query, accept)
             return _raw(await self._reads.listing(target, query, accept))
+        _check_writable(target, method)
         body = await request.read()
         dry_run = _dry_run(query)
         if method == "DELETE" and not target.subresource:
@@ -248,6 +249,16 @@ def _token_in(header: str) -> bytes:
 def _selected(kind: Kind, options: DeleteOptions, query: Mapping[str, str]) -> DeleteOptions:
     matches = compile_selectors(kind, query.get("labelSelector", ""), query.get("fieldSelector", ""))
     return DeleteOptions(options.uid, options.resource_version, options.dry_run, matches)
+
+
+def _check_writable(target: Target, method: str) -> None:
+    """Refuse what no path of the real server takes: writes over all namespaces, of a whole collection, all namespaces at once.
+    Raises `ApiError` 400, 404 or 405."""
+    kind = target.kind
+    if kind.namespaced and not target.namespace:
+        raise unknown_path() if kind.custom else method_not_allowed()
+    if not target.name and (method in {"PUT", "PATCH"} or (method == "DELETE" and kind is NAMESPACE_KIND)):
+        raise bad_request("name must be provided") if kind.custom else method_not_allowed()
 
 
 def _dry_run(query: Mapping[str, str]) -> bool:

@@ -16,7 +16,7 @@ from tiphys.emulator.kinds import CUSTOM, NAMESPACES, Kind
 from tiphys.emulator.objects import KubeObject, check_kept, created, now, parse_object, same, typed, updated
 from tiphys.emulator.patches import Patch
 from tiphys.emulator.selectors import Predicate
-from tiphys.emulator.statuses import ApiError, already_exists, bad_request, conflict, invalid, not_found, success, wrong
+from tiphys.emulator.statuses import ApiError, already_exists, bad_request, conflict, not_found, success
 from tiphys.emulator.store import Key, Store, Stored, Transaction
 
 __all__ = ["Target", "Verbs"]
@@ -81,11 +81,16 @@ class Verbs:
         """PUT, of an object or of its status."""
         kind = target.kind
         new = parse_object(kind, body, target.namespace)
-        name = new["metadata"].setdefault("name", target.name)
+        if not (name := new["metadata"].get("name")):
+            raise bad_request(f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided")
         if name != target.name:
-            raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
-        check_kept(kind, name, new["metadata"].get("resourceVersion", ""))
-        return await self._store.change(lambda transaction: self._update(transaction, target, lambda _: new, dry_run=dry_run))
+            raise bad_request(_other_name(name, target))
+
+        def take(_: KubeObject) -> KubeObject:
+            check_kept(kind, name, new["metadata"].get("resourceVersion", ""))
+            return new
+
+        return await self._store.change(lambda transaction: self._update(transaction, target, take, dry_run=dry_run))
 
     async def patch(self, target: Target, patch: Patch, *, dry_run: bool) -> bytes:
         """PATCH, of an object or of its status."""
@@ -96,11 +101,10 @@ class Verbs:
             if not isinstance(new, dict):
                 raise bad_request("the patch does not give an object")
             typed(kind, new)
-            for name in ("name", "namespace"):
-                if new["metadata"].get(name) != old["metadata"].get(name):
-                    raise invalid(
-                        kind, target.name, [wrong(f"metadata.{name}", new["metadata"].get(name, ""), "field is immutable")]
-                    )
+            if (name := new["metadata"].get("name")) != target.name:
+                raise bad_request(_other_name(name, target))
+            if new["metadata"].get("namespace") != old["metadata"].get("namespace"):
+                raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
             return new
 
         return await self._store.change(lambda transaction: self._update(transaction, target, apply, dry_run=dry_run))
@@ -225,6 +229,10 @@ class Verbs:
         if kind is DEFINITIONS:
             return [(f"{obj['spec']['group']}/{obj['spec']['names']['plural']}", None)]
         return []
+
+
+def _other_name(name: str | None, target: Target) -> str:
+    return f"the name of the object ({name or ''}) does not match the name on the URL ({target.name})"
 
 
 def _check_preconditions(kind: Kind, obj: KubeObject, options: DeleteOptions) -> None:

@@ -291,6 +291,9 @@ def _describe(error: BaseException) -> str:
         return "no connection within the time limit"
     if isinstance(error, TimeoutError) and not str(error):
         return "no full answer within the time limit"
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientConnectorCertificateError):
+        # aiohttp's own text has the address in memory of the TLS context
+        return f"cannot connect to {error.host}:{error.port}: {error.strerror or error.os_error}"
     return str(error) or type(error).__name__
 
 
