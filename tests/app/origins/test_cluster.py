@@ -94,6 +94,7 @@ async def test_an_object_that_is_being_deleted_is_gone_although_a_finalizer_hold
         await kube.delete(AV, "Sensor", "held", namespace)
         await until(lambda: len(told) == 3)
     assert shown(told)[-1] == ("Sensor", "held", False)
+    await kube.patch(AV, "Sensor", "held", namespace, {"metadata": {"finalizers": None}})
 
 
 async def test_only_the_listed_namespaces_are_watched(kube: Kube, namespace: str) -> None:
@@ -109,6 +110,7 @@ async def test_only_the_listed_namespaces_are_watched(kube: Kube, namespace: str
         async with asyncio.timeout(15):
             await origin.synced.wait()
         assert {(change.namespace, change.name) for change in told} >= {(namespace, "mine"), (other, "theirs")}
+    await kube.delete("v1", "Namespace", other)
 
 
 async def test_noise_of_the_api_is_left_out(kube: Kube, namespace: str) -> None:

@@ -322,6 +322,14 @@ async def test_trouble_with_the_server_is_told_once_and_its_recovery_once(tmp_pa
     assert [(trouble.subject, trouble.error is None) for trouble in told] == [(server.url, False), (server.url, True)]
 
 
+async def test_a_server_that_is_away_is_told_in_the_same_words_each_time(tmp_path: Path) -> None:
+    config = write_kubeconfig(tmp_path / "config", "https://127.0.0.1:1", {}, **{"insecure-skip-tls-verify": True})
+    async with connect(config, settings=QUICK) as kube:
+        with pytest.raises(Unreachable) as away:
+            await kube.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}, namespace="default")
+    assert str(away.value).endswith("cannot connect to 127.0.0.1:1: Connect call failed ('127.0.0.1', 1)")
+
+
 async def test_a_server_that_is_away_does_not_hinder_connecting(tmp_path: Path) -> None:
     config = write_kubeconfig(tmp_path / "config", "http://127.0.0.1:1", {})
     async with connect(config, settings=QUICK) as kube:
