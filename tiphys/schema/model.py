@@ -26,7 +26,13 @@ class Model(BaseModel):
     """Base of all manifest models: strict, frozen, camelCase in YAML, `null` as absent."""
 
     model_config = ConfigDict(
-        strict=True, frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+        strict=True,
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        defer_build=True,  # a model is compiled when the first manifest asks for it; most are never asked
     )
 
     @model_validator(mode="before")
