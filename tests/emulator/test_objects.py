@@ -318,6 +318,7 @@ async def test_finalizers_keep_an_object_until_they_are_gone(api: Api) -> None:
 
     assert deleted.status == 200
     assert "deletionTimestamp" in held.body["metadata"]
+    assert held.body["metadata"]["generation"] == 2
     assert released.status == 200
     assert (await api.get(f"{api.widgets}/a")).status == 404
 
@@ -339,6 +340,7 @@ async def test_a_dry_run_answers_and_keeps_nothing(api: Api) -> None:
 
     assert answer.status == 201
     assert answer.body["spec"] == {"size": 1}
+    assert "resourceVersion" not in answer.body["metadata"]
     assert (await api.get(f"{api.widgets}/a")).status == 404
 
     await api.made(api.widgets, api.widget("a", size=1))

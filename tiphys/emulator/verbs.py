@@ -181,6 +181,8 @@ class Verbs:
         value = transaction.put(key, fresh)
         if dry_run:
             transaction.forget()
+            fresh["metadata"].pop("resourceVersion", None)  # nothing was written, so there is no version
+            return orjson.dumps(fresh)
         return value
 
     def _update(
@@ -214,6 +216,8 @@ class Verbs:
             if "deletionTimestamp" in metadata:
                 return found.value
             metadata |= {"deletionTimestamp": now(), "deletionGracePeriodSeconds": 0}
+            if "generation" in metadata:
+                metadata["generation"] += 1  # as the real server counts it
             return transaction.put(target.key, obj, found)
         for storage, namespace in self._contents(target.kind, obj):
             for key in transaction.names(storage, namespace):
