@@ -18,7 +18,7 @@ def test_a_remembered_payload_is_the_very_object() -> None:
 
 def test_only_the_newest_payloads_are_kept_and_the_others_are_decoded_again() -> None:
     data = b'["' + b"x" * 100_000 + b'"]'
-    events = [event(number, data) for number in range(20)]
+    events = [event(number, data) for number in range(60)]
     payloads: list[list[str]] = [["remembered"] for _ in events]
     for one, payload in zip(events, payloads, strict=True):
         one.remember(payload)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import re2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,3 +70,23 @@ def test_where_python_and_go_share_the_syntax_they_agree(pattern: str, value: st
     except (re.error, PatternError, FutureWarning):
         return
     assert compiled.search(value) is expected
+
+
+pieces = st.text(st.sampled_from("ab/.-_^$\\é\n(+"), max_size=4).map(re2.escape) | st.sampled_from(
+    ["a", "ab", "/", "é", r"\.", r"\$", "\n"]
+)
+
+
+@given(
+    st.sampled_from(["", "^"]),
+    st.lists(pieces, max_size=4).map("".join),
+    st.sampled_from(["", "$"]),
+    st.text(st.sampled_from("ab/.-_^$é\n(+\ud800"), max_size=8),
+)
+def test_a_plain_text_is_compared_as_the_engine_would(start: str, text: str, end: str, value: str) -> None:
+    pattern = start + text + end
+    try:
+        expected = re2.search(pattern, value) is not None
+    except UnicodeEncodeError:
+        expected = False
+    assert regex.compile(pattern).search(value) is expected

@@ -33,7 +33,7 @@ class _NotJson:
 
 
 NOT_JSON: Final = _NotJson()
-_REMEMBERED_BYTES: Final = 512 << 10
+_REMEMBERED_BYTES: Final = 2 << 20
 UNPARSED: Final[Any] = object()
 """Stands for a payload that nobody has decoded yet."""
 
