@@ -71,3 +71,15 @@ def test_any_bytes_are_a_value_or_an_error(data: bytes) -> None:
     except JsonError:
         with pytest.raises(orjson.JSONDecodeError):
             orjson.loads(data)
+
+
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_nesting_is_bounded_whatever_the_interpreter_would_bear(opening: str) -> None:
+    closing = "]" if opening == "[" else "}"
+    deep = opening * 1025 + "1" + closing * 1025
+    with pytest.raises(JsonError, match="nested too deeply"):
+        gojson.loads(deep.encode())
+
+
+def test_brackets_within_strings_do_not_nest() -> None:
+    assert gojson.loads(b'"' + b"[" * 5000 + b'\\"{"') == "[" * 5000 + '"{'
