@@ -187,7 +187,7 @@ async def test_argo_events_1710_an_empty_or_missing_secret_is_not_no_check(secre
         await until(lambda: "gh" in h.problem("repo"))
 
 
-async def test_pipelines_bulldozer_161_a_ping_is_an_event_like_any_other() -> None:
+async def test_palantir_bulldozer_161_a_ping_is_an_event_like_any_other() -> None:
     async with house({"gh/secret": b"s3cr3t"}) as h:
         await h.apply(source(**SECRET))
         port = h.ingress.bound(12000)

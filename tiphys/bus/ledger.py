@@ -43,8 +43,7 @@ class VerdictKind(enum.IntEnum):
     """What became of an event at one trigger's dependency. The numbers are stored: never change one.
 
     `FIRED` made the condition true. `HELD` waits for other dependencies. `FILTERED` did not pass a filter. `ERRORED` could not be
-    evaluated (a missing path, for one). `DUPLICATE` was seen before. `SUSPENDED`: the sensor or trigger is suspended. `REFUSED`: an
-    argument check of the trigger said no before it fired.
+    evaluated (a missing path, for one). `DUPLICATE` was seen before.
     """
 
     FIRED = 1
@@ -52,8 +51,6 @@ class VerdictKind(enum.IntEnum):
     FILTERED = 3
     ERRORED = 4
     DUPLICATE = 5
-    SUSPENDED = 6
-    REFUSED = 7
 
 
 class Verdict(NamedTuple):
