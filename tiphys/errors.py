@@ -5,6 +5,7 @@
     ├── ManifestError                exit code 3   a manifest, with the fields at fault
     ├── LanguageError                              a text in a small language
     │   ├── PathError  TemplateError  CronError  DurationError  ConditionError  PatternError  WireError
+    │   │   ExpressionError  ScriptError
     ├── StoreError                   exit code 4   the log or the ledger
     │   ├── StoreUnavailable                       full or read-only: refused now, may heal
     │   ├── StoreLocked                            another process has the data folder
@@ -33,6 +34,7 @@ __all__ = [
     "ConditionError",
     "CronError",
     "DurationError",
+    "ExpressionError",
     "FieldError",
     "JsonError",
     "LanguageError",
@@ -41,6 +43,7 @@ __all__ = [
     "PathError",
     "PatternError",
     "Refused",
+    "ScriptError",
     "SecretError",
     "SettingsError",
     "SourceError",
@@ -146,6 +149,20 @@ class ConditionError(LanguageError):
 
 class PatternError(LanguageError):
     language = "regular expression"
+
+
+class ExpressionError(LanguageError):
+    language = "expression"
+
+
+class ScriptError(LanguageError):
+    """A Lua script or a jq program. `killed`: it used more time, memory or output than it may, and its worker was replaced."""
+
+    language = "script"
+
+    def __init__(self, text: str, problem: str, remedy: str = "", offset: int | None = None, *, killed: bool = False) -> None:
+        super().__init__(text, problem, remedy, offset)
+        self.killed = killed
 
 
 class JsonError(LanguageError):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from tests.golden.modes import condexpr, params, path, payload, schedule, source, template, wire
 
 Found = Mapping[str, Any]
 
@@ -17,16 +17,9 @@ class Mode:
     same: Callable[[Found, Found], bool]
 
 
-MODES: Mapping[str, Mode] = {
-    name: Mode(module.run, module.same)
-    for name, module in {
-        "condexpr": condexpr,
-        "params": params,
-        "path": path,
-        "payload": payload,
-        "schedule": schedule,
-        "source": source,
-        "template": template,
-        "wire": wire,
-    }.items()
-}
+def _load(name: str) -> Mode:
+    module = importlib.import_module(f"{__name__}.{name}")
+    return Mode(module.run, module.same)
+
+
+MODES: Mapping[str, Mode] = {module.name: _load(module.name) for module in pkgutil.iter_modules(__path__)}
