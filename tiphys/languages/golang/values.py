@@ -9,15 +9,21 @@
 | `int64`, `int32`, `uint8`, … | `Int64`, `Int32`, `Uint8`, …: subclasses of `int` that know their name |
 | `[]interface{}`, `map[string]interface{}` | `list`, `dict` |
 | `[]string`, `map[string]string`, `[]int` | `Strings`, `StringMap`, `Ints`: subclasses of `list` and `dict` |
+| `[][]interface{}` | `Lists` |
+| a nil `[]interface{}`, a nil `[]string` | `NilList`, `NilStrings`: empty, but `null` in JSON (a nil map is `None` where a function takes a map) |
 | `[]byte` | `bytes` |
 | `time.Time`, `time.Duration` | `Time`, `Duration` |
+| any other struct, or a pointer to one | `Struct`: subclasses that know their fields and methods |
+
+A function may change the maps that it is given (`set`, `unset`, `merge`): whoever calls it hands out maps that may be changed, never the
+event's own data.
 
 A function of a template or an expression is a `Function`: what Go's reflection knows of it, and what it does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -29,9 +35,13 @@ __all__ = [
     "Int32",
     "Int64",
     "Ints",
+    "Lists",
+    "NilList",
+    "NilStrings",
     "Sized",
     "StringMap",
     "Strings",
+    "Struct",
     "Time",
     "Uint8",
     "Uint64",
@@ -94,6 +104,18 @@ class Ints(list[int]):
     """`[]int`."""
 
 
+class Lists(list[list[Any]]):
+    """`[][]interface{}`."""
+
+
+class NilList(list[Any]):
+    """`[]interface{}(nil)`: prints as `[]`, is `null` in JSON."""
+
+
+class NilStrings(Strings):
+    """`[]string(nil)`: prints as `[]`, is `null` in JSON."""
+
+
 class StringMap(dict[str, str]):
     """`map[string]string`."""
 
@@ -120,3 +142,20 @@ class Function:
     parameters: tuple[str, ...]
     call: Callable[..., Any]
     result: str = "interface{}"
+
+
+class Struct:
+    """A value of a Go struct other than `time.Time`, or a pointer to one. `str` of it is what `%v` prints.
+
+    `go` is the type as `%T` prints it (`*semver.Version`), `kind` is `struct` or `ptr`. `fields` are what a template may read of it,
+    `methods` what it may call; a method's `Function.call` takes the value first, which `parameters` leave out.
+    """
+
+    go: ClassVar[str]
+    kind: ClassVar[str] = "struct"
+    methods: ClassVar[Mapping[str, Function]] = {}
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The exported fields."""
+        return {}
