@@ -10,7 +10,8 @@
 | `[]interface{}`, `map[string]interface{}` | `list`, `dict` |
 | `[]string`, `map[string]string`, `[]int` | `Strings`, `StringMap`, `Ints`: subclasses of `list` and `dict` |
 | `[][]interface{}` | `Lists` |
-| a nil `[]interface{}`, a nil `[]string` | `NilList`, `NilStrings`: empty, but `null` in JSON (a nil map is `None` where a function takes a map) |
+| `[]interface{}(nil)`, `[]string(nil)` | `NilList`, `NilStrings`: empty, and `null` in JSON |
+| a nil map | `None`, where a function takes a map |
 | `[]byte` | `bytes` |
 | `time.Time`, `time.Duration` | `Time`, `Duration` |
 | any other struct, or a pointer to one | `Struct`: subclasses that know their fields and methods |
