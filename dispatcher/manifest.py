@@ -18,6 +18,7 @@ from dispatcher.parameters import notices as parameter_notices
 from dispatcher.trigger import Notice, Templates, Trigger, registered
 from tiphys.errors import FieldError
 from tiphys.schema.backoff import Backoff
+from tiphys.schema.conditions import ConditionFields
 from tiphys.schema.model import Model, problem
 
 __all__ = ["ARGO_TYPES", "Template", "TriggerSpec", "check", "chosen_type", "notices", "trigger_model"]
@@ -48,19 +49,10 @@ _HINTS: Final = {
 }
 
 
-class Template(Model):
+class Template(ConditionFields):
     """What the composed model of `template` is made from: its name, its conditions, and one field for each kind of trigger."""
 
     name: str = Field(min_length=1)
-    conditions: str = ""
-    conditions_reset: Any = None
-
-    @field_validator("conditions_reset", mode="before")
-    @classmethod
-    def _not_yet(cls, value: Any) -> Any:
-        if value:
-            raise problem("is not supported yet", "argo-events knows it; without it a held event waits until its condition is true")
-        return value
 
 
 class TriggerSpec(Model):

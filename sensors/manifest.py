@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from tiphys.schema.conditions import ConditionFields
 from tiphys.schema.model import Model, problem
 
 __all__ = ["ContextFilter", "DataFilter", "Dependency", "Filters", "OpaqueTrigger", "SensorSpec"]
@@ -94,13 +95,12 @@ class Dependency(Model):
         return value
 
 
-class OpaqueTemplate(Model):
-    """A template whose body is not looked at."""
+class OpaqueTemplate(ConditionFields):
+    """A template whose body is not looked at, but for when it fires."""
 
     model_config = ConfigDict(extra="allow")
 
     name: str = Field(min_length=1)
-    conditions: str = ""
 
 
 class OpaqueTrigger(Model):

@@ -9,15 +9,14 @@ from typing import Any
 
 import orjson
 
-from sensors.conditions import Condition
-from sensors.conditions import compile as compile_condition
+from sensors.conditions import Condition, Correlate, Gate, Reset, compile_trigger
 from sensors.filters.data import DataClause
 from sensors.filters.finding import Finding, Judgement
 from sensors.filters.program import FilterProgram
 from sensors.manifest import Dependency, SensorSpec
 from tiphys.bus.event import Event
 from tiphys.bus.firing import TriggerKey
-from tiphys.errors import ConditionError, FieldError, ManifestError, shorten
+from tiphys.errors import FieldError, ManifestError, shorten
 
 __all__ = ["DependencyProgram", "SensorProgram", "TriggerProgram"]
 
@@ -36,13 +35,18 @@ class DependencyProgram:
 
 @dataclass(frozen=True, slots=True)
 class TriggerProgram:
-    """A trigger's condition. `digests` has, for each dependency that it mentions, what a held event's digest must equal: it changes
-    with the dependency's definition and with the condition, so that neither survives the other's change."""
+    """When a trigger fires. `digests` has, for each dependency that its condition mentions, what a held event's digest must equal: it
+    changes with the dependency's definition and with the condition (`within`, `correlate` and `hold` included), so that neither survives
+    the other's change. `gate` decides an arrival among what is held for the event's join key, which `correlate` gives (`None`: all events
+    share one); `reset` knows when all that is held goes (`None`: never)."""
 
     index: int
     key: TriggerKey
     condition: Condition
     digests: dict[str, str]
+    gate: Gate
+    reset: Reset | None = None
+    correlate: Correlate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +79,11 @@ class SensorProgram:
                     )
                 )
             taken.add(template.name)
-            try:
-                condition = compile_condition(template.conditions, names)
-            except ConditionError as error:
-                path = f"spec.triggers[{index}].template.conditions"
-                faults.append(FieldError(path, error.problem, error.remedy, shorten(template.conditions)))
-                continue
-            held = {name: _digest(digests.get(name, ""), condition.text) for name in condition.names}
-            triggers.append(TriggerProgram(index, TriggerKey(namespace, name, template.name), condition, held))
+            decider = compile_trigger(template, names, f"spec.triggers[{index}].template", faults)
+            if decider is not None:
+                held = {name: _digest(digests.get(name, ""), decider.rule) for name in decider.condition.names}
+                key = TriggerKey(namespace, name, template.name)
+                triggers.append(TriggerProgram(index, key, decider.condition, held, decider.gate, decider.reset, decider.correlate))
         if faults:
             raise ManifestError(faults)
         return cls(namespace, name, spec.event_bus_name, revision, since, tuple(dependencies), tuple(triggers))

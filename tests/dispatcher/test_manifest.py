@@ -88,8 +88,8 @@ def test_a_policy_or_a_limit_is_refused_rather_than_ignored(field: str) -> None:
     assert only({"template": K8S, field: {"unit": "Minute"}}).path == field
 
 
-def test_a_reset_of_conditions_is_refused_rather_than_ignored() -> None:
-    assert only({"template": K8S | {"conditionsReset": [{"byTime": {"cron": "0 0 * * *"}}]}}).path == "template.conditionsReset"
+def test_a_reset_of_conditions_has_a_time() -> None:
+    assert only({"template": K8S | {"conditionsReset": [{}]}}).path == "template.conditionsReset[0].byTime"
 
 
 @pytest.mark.parametrize("operation", ["update", "patch", "delete", "Create", "CREATE"])
