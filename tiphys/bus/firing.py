@@ -63,7 +63,9 @@ class Target:
     """What a firing is about to make or change, written by `begin` before the first request leaves.
 
     For a Kubernetes object `api_version`, `kind`, `namespace` and `name` are the object's; for anything else `kind` is the
-    trigger's type and `name` the idempotency key. `digest` is the SHA-256 of the request in hex, without secrets.
+    trigger's type and `name` the idempotency key. `digest` is the SHA-256 of the request in hex, without secrets. `operation` says
+    what is done to an object that is there (`update`, `patch`, `delete`); empty: an object is made. `uid` is that object's, as read
+    before it was changed.
     """
 
     api_version: str
@@ -71,6 +73,8 @@ class Target:
     namespace: str
     name: str
     digest: str = ""
+    operation: str = ""
+    uid: str = ""
 
     def __str__(self) -> str:
         where = f"{self.namespace}/" if self.namespace else ""

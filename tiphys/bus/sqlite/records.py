@@ -215,7 +215,8 @@ def _unseal(text: str) -> bytes:
 
 def target_text(target: Target) -> str:
     """A target as JSON text."""
-    return _seal(orjson.dumps([target.api_version, target.kind, target.namespace, target.name, target.digest]))
+    parts = [target.api_version, target.kind, target.namespace, target.name, target.digest, target.operation, target.uid]
+    return _seal(orjson.dumps(parts))
 
 
 def target_from_text(text: str | None) -> Target | None:

@@ -63,8 +63,10 @@ class Kube(ABC):
         (`system:serviceaccount:ns:name`)."""
 
     @abstractmethod
-    async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> KubeObject | None:
-        """GET; `None` for a 404."""
+    async def get(
+        self, api_version: str, kind: str, name: str, namespace: str | None = None, *, impersonate: str | None = None
+    ) -> KubeObject | None:
+        """GET; `None` for a 404 of the object. `impersonate` as in `create`."""
 
     @abstractmethod
     async def list(
@@ -93,9 +95,16 @@ class Kube(ABC):
 
     @abstractmethod
     async def delete(
-        self, api_version: str, kind: str, name: str, namespace: str | None = None, *, impersonate: str | None = None
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        namespace: str | None = None,
+        *,
+        uid: str = "",
+        impersonate: str | None = None,
     ) -> bool:
-        """DELETE; false if there was none."""
+        """DELETE; false if there was none. With `uid` only that very object: another of its name raises `Refused` 409."""
 
     @abstractmethod
     def watch(

@@ -94,11 +94,14 @@ class Connection(Kube):
         path = collection_path(resource, metadata.get("namespace") or namespace or self.namespace)
         return await self._write(resource, Request("POST", path, {"fieldManager": _MANAGER}, body, _acting_as(impersonate)))
 
-    async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> KubeObject | None:
+    async def get(
+        self, api_version: str, kind: str, name: str, namespace: str | None = None, *, impersonate: str | None = None
+    ) -> KubeObject | None:
         """`Kube.get`."""
         resource = await self.resource(api_version, kind)
+        request = Request("GET", self._path(resource, name, namespace), headers=_acting_as(impersonate))
         try:
-            found: KubeObject = await self._transport.read(Request("GET", self._path(resource, name, namespace)))
+            found: KubeObject = await self._transport.read(request)
         except NotFound as error:
             self._check_absence(resource, error)
             return None
@@ -157,15 +160,24 @@ class Connection(Kube):
         return await self._write(resource, Request("PATCH", path, query, self._dump(body), headers))
 
     async def delete(
-        self, api_version: str, kind: str, name: str, namespace: str | None = None, *, impersonate: str | None = None
+        self,
+        api_version: str,
+        kind: str,
+        name: str,
+        namespace: str | None = None,
+        *,
+        uid: str = "",
+        impersonate: str | None = None,
     ) -> bool:
         """`Kube.delete`."""
         resource = await self.resource(api_version, kind)
         # As kubectl does: without it some built-in kinds leave their dependents behind.
         query = {"propagationPolicy": "Background"}
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}}
+        body = self._dump(options) if uid else None
         try:
             await self._transport.write(
-                Request("DELETE", self._path(resource, name, namespace), query, None, _acting_as(impersonate))
+                Request("DELETE", self._path(resource, name, namespace), query, body, _acting_as(impersonate))
             )
         except NotFound as error:
             self._check_absence(resource, error)
