@@ -14,8 +14,6 @@
 | a nil map | `None`, where a function takes a map |
 | `[]byte` | `bytes` |
 | `time.Time`, `time.Duration` | `Time`, `Duration` |
-| a nil map, a nil slice | `NilMap`, `NilSlice` |
-| a pointer to a struct with methods | a subclass of `Pointer` |
 | any other struct, or a pointer to one | `Struct`: subclasses that know their fields and methods |
 
 A function may change the maps that it is given (`set`, `unset`, `merge`): whoever calls it hands out maps that may be changed, never the
@@ -162,27 +160,3 @@ class Struct:
     def fields(self) -> Mapping[str, Any]:
         """The exported fields."""
         return {}
-
-
-class Pointer:
-    """A pointer to a struct of Go's, like the `*semver.Version` that `semver` returns. Subclasses say what templates see of it.
-
-    `go` is the type's name; `methods` and `fields` are what `.Name` finds, with the value as the first argument of `call`;
-    `text` is what `%v` prints.
-    """
-
-    go: ClassVar[str] = ""
-    methods: ClassVar[Mapping[str, Function]] = {}
-    fields: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
-
-    def text(self) -> str:
-        """As its method `String` gives it."""
-        raise TypeError(f"{type(self).__name__} has no text")
-
-
-class NilMap(dict[str, Any]):
-    """A nil `map[string]interface{}`: what a parameter of that type gets for a key that is not there. Empty; not to be written to."""
-
-
-class NilSlice(list[Any]):
-    """A nil `[]interface{}`."""

@@ -12,11 +12,12 @@ from tiphys.languages.golang.values import (
     Duration,
     GoError,
     Ints,
-    NilMap,
-    NilSlice,
-    Pointer,
+    Lists,
+    NilList,
+    NilStrings,
     StringMap,
     Strings,
+    Struct,
     Time,
     Uint8,
     Uint64,
@@ -36,10 +37,11 @@ _TYPES: Final[dict[type, str]] = {
     str: "string",
     bytes: "[]uint8",
     list: "[]interface {}",
-    NilSlice: "[]interface {}",
+    NilList: "[]interface {}",
+    NilStrings: "[]string",
+    Lists: "[][]interface {}",
     Ints: "[]int",
     dict: "map[string]interface {}",
-    NilMap: "map[string]interface {}",
     Strings: "[]string",
     StringMap: "map[string]string",
     Time: "time.Time",
@@ -60,7 +62,9 @@ def string_of(value: Any) -> str | None:
         return times.string(value)
     if isinstance(value, Duration):
         return duration.format(value)
-    if isinstance(value, Pointer | times.Month | times.Weekday):
+    if isinstance(value, Struct):
+        return str(value)
+    if isinstance(value, times.Month | times.Weekday):
         return value.text()
     return None
 
@@ -310,7 +314,7 @@ class Printer:
             self._map(value, verb)
         elif self.sharp_v:
             self.write(type_name(value))
-            if isinstance(value, NilSlice):
+            if isinstance(value, NilList | NilStrings):
                 self.write("(nil)")
             else:
                 self._items(value, verb, "{", ", ", "}")
@@ -326,9 +330,6 @@ class Printer:
         self.write(closing)
 
     def _map(self, value: dict[Any, Any], verb: str) -> None:
-        if self.sharp_v and isinstance(value, NilMap):
-            self.write(type_name(value) + "(nil)")
-            return
         self.write(type_name(value) + "{" if self.sharp_v else "map[")
         for number, (key, item) in enumerate(sorted_items(value)):
             if number:
@@ -339,7 +340,7 @@ class Printer:
         self.write("}" if self.sharp_v else "]")
 
     def _pointer(self, value: Any) -> None:
-        if isinstance(value, list | dict | bytes | Pointer):
+        if isinstance(value, list | dict | bytes):
             self.sharp = not self.sharp
             self._based(id(value), "x")
         else:
