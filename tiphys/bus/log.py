@@ -24,11 +24,13 @@ class Durability(enum.StrEnum):
 
 
 class Stored(NamedTuple):
-    """An event in the log. Positions are positive and grow; `attempt` counts deliveries of it to a reader, from 1."""
+    """An event in the log. Positions are positive and grow; `attempt` counts deliveries of it to a reader, from 1; `at` is when the log
+    stored it (Unix seconds), which is when it arrived for whatever is decided by time."""
 
     position: int
     event: Event
     attempt: int = 1
+    at: float = 0.0
 
 
 class EventLog(ABC):

@@ -35,17 +35,17 @@ class Recent:
     that follow."""
 
     def __init__(self) -> None:
-        self._events: deque[tuple[Event, int]] = deque()
+        self._events: deque[tuple[Event, int, float]] = deque()
         self._first = 0
         self._bytes = 0
         self._known: dict[str, int] = {}
 
-    def add(self, position: int, event: Event, size: int, *, duplicate: bool) -> None:
+    def add(self, position: int, event: Event, size: int, at: float, *, duplicate: bool) -> None:
         """Append the next event."""
         if position != self._first + len(self._events):
             self.clear()
             self._first = position
-        self._events.append((event, size))
+        self._events.append((event, size, at))
         self._bytes += size
         if not duplicate:
             self._known[event.id] = position
@@ -70,18 +70,18 @@ class Recent:
         """Where an id was stored for the first time, if that was here; `None` says nothing."""
         return self._known.get(event_id)
 
-    def after(self, position: int) -> list[tuple[int, Event]]:
+    def after(self, position: int) -> list[tuple[int, Event, float]]:
         """A batch of the events beyond a position; empty if the next one is not here."""
         index = position + 1 - self._first
         if not 0 <= index < len(self._events):
             return []
-        batch: list[tuple[int, Event]] = []
+        batch: list[tuple[int, Event, float]] = []
         size = 0
         for offset in range(index, min(index + _BATCH, len(self._events))):
-            event, event_size = self._events[offset]
+            event, event_size, at = self._events[offset]
             if batch and size + event_size > _BATCH_BYTES:
                 break
-            batch.append((self._first + offset, event))
+            batch.append((self._first + offset, event, at))
             size += event_size
         return batch
 
@@ -92,7 +92,7 @@ class Recent:
         self._bytes = 0
 
     def _drop(self) -> None:
-        event, size = self._events.popleft()
+        event, size, _ = self._events.popleft()
         if self._known.get(event.id) == self._first:
             del self._known[event.id]
         self._first += 1
@@ -114,6 +114,7 @@ class Publish(Job[int]):
         self.crc = event_crc(event.id, self.origin, event.time, self.attributes, event.data)
         self.size = (0 if event.data is None else len(event.data)) + _OVERHEAD
         self.duplicate = False
+        self.at = 0.0
 
     @classmethod
     def apply(cls, tx: Transaction, jobs: list[Publish]) -> None:
@@ -137,6 +138,7 @@ class Publish(Job[int]):
             counts[0] += 1
             counts[1] += job.size
             job.result = number
+            job.at = tx.now
             job.duplicate = False
         tx.position = before + len(jobs)
         tx.rows("insert_events", rows, before=before, now=tx.now, data=b"".join(parts))
@@ -182,7 +184,7 @@ class SqliteLog(EventLog):
         self._store.end = job.result
         self._store.origins.setdefault(job.origin_number, job.origin)
         self._store.note_published(job.event.namespace, job.size)
-        self.recent.add(job.result, job.event, job.size, duplicate=job.duplicate)
+        self.recent.add(job.result, job.event, job.size, job.at, duplicate=job.duplicate)
         self._wake.set()
 
     async def read(self) -> AsyncIterator[Sequence[Stored]]:
@@ -202,13 +204,13 @@ class SqliteLog(EventLog):
             position = last
             if batch:
                 again = readers if self._store.settled == start else 1
-                yield [Stored(number, event, again if number <= attempted else 1) for number, event in batch]
+                yield [Stored(number, event, again if number <= attempted else 1, at) for number, event, at in batch]
 
-    async def _page(self, after: int, end: int) -> tuple[list[tuple[int, Event]], int]:
+    async def _page(self, after: int, end: int) -> tuple[list[tuple[int, Event, float]], int]:
         """A batch from the file, and the position up to which it has everything."""
         store = self._store
 
-        def page(reader: Reader) -> tuple[list[tuple[int, Event]], list[tuple[int | str, str, str]], int]:
+        def page(reader: Reader) -> tuple[list[tuple[int, Event, float]], list[tuple[int | str, str, str]], int]:
             upto, size = after, 0
             for position, event_size in reader.all("sizes_after", after=after, end=end, limit=_BATCH):
                 if upto > after and size + event_size > _BATCH_BYTES:
@@ -218,11 +220,11 @@ class SqliteLog(EventLog):
                 return [], [], end
             rows = reader.all("events_after", after=after, end=upto, limit=_BATCH)
             origins = store.known_origins(reader, {row[3] for row in rows})
-            events: list[tuple[int, Event]] = []
+            events: list[tuple[int, Event, float]] = []
             damaged: list[tuple[int | str, str, str]] = []
             for row in rows:
                 try:
-                    events.append((row[0], event_from_row(row, origins)))
+                    events.append((row[0], event_from_row(row, origins), row[1]))
                 except Damaged as reason:
                     damaged.append((row[0], f"{row[2]}@{row[0]}", str(reason)))
             return events, damaged, upto
