@@ -6,6 +6,7 @@
     ├── LanguageError                              a text in a small language
     │   ├── PathError  TemplateError  CronError  DurationError  ConditionError  PatternError  WireError
     │   │   ExpressionError  ScriptError
+    │   │   └── ScriptsUnavailable                 no worker could run it now: it may at another time
     ├── StoreError                   exit code 4   the log or the ledger
     │   ├── StoreUnavailable                       full or read-only: refused now, may heal
     │   ├── StoreLocked                            another process has the data folder
@@ -44,6 +45,7 @@ __all__ = [
     "PatternError",
     "Refused",
     "ScriptError",
+    "ScriptsUnavailable",
     "SecretError",
     "SettingsError",
     "SourceError",
@@ -163,6 +165,10 @@ class ScriptError(LanguageError):
     def __init__(self, text: str, problem: str, remedy: str = "", offset: int | None = None, *, killed: bool = False) -> None:
         super().__init__(text, problem, remedy, offset)
         self.killed = killed
+
+
+class ScriptsUnavailable(ScriptError):
+    """No worker process could run the script: none starts, too many calls wait, or the service stops. Nothing of it has run."""
 
 
 class JsonError(LanguageError):

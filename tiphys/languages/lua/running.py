@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable
 from functools import cache, lru_cache
 from importlib import resources
+from itertools import chain
 from typing import Any, Final, NoReturn
 
 from tiphys.errors import ScriptError
@@ -14,25 +14,45 @@ from tiphys.languages.lua.conversion import object_of, table_of
 
 __all__ = ["MEMORY", "fault", "filter", "transform"]
 
+_CASED: Final = tuple(
+    range(first, last)
+    for first, last in (
+        (0x80, 0x590),  # Latin, Greek, Cyrillic, Armenian
+        (0x10A0, 0x1400),  # Georgian, Cherokee
+        (0x1C80, 0x2190),
+        (0x24B0, 0x24F0),
+        (0x2C00, 0x2E00),
+        (0xA640, 0xAC00),
+        (0xFF20, 0xFF60),
+        (0x10400, 0x10600),  # Deseret, Osage, Vithkuqi
+        (0x10C80, 0x10D00),
+        (0x10D50, 0x10D90),
+        (0x118A0, 0x118E0),
+        (0x16E40, 0x16E80),
+        (0x1E900, 0x1E950),
+    )
+)
+
 MEMORY: Final = 96 << 20
-"""Bytes that a state may hold before an allocation in it fails."""
+"""Bytes that a script may hold."""
 
 
-def filter(text: str, data: bytes) -> bool:  # noqa: A001  `lua.filter` is what it is
+def filter(text: str, data: bytes, *, memory: int = MEMORY) -> bool:  # noqa: A001  `lua.filter` is what it is
     """Whether the last value that the script returns is exactly `true`, with the global `event` made of `data`.
 
-    Raises `ScriptError` for data that is no JSON object, a script that does not compile, and one that errs.
+    Raises `ScriptError` for data that is no JSON object, a script that does not compile, and one that errs; it is `killed` for one that
+    needs more than `memory` bytes.
     """
-    return bool(_run(text, data, b"filter"))
+    return bool(_run(text, data, b"filter", memory))
 
 
-def transform(text: str, data: bytes) -> bytes:
+def transform(text: str, data: bytes, *, memory: int = MEMORY) -> bytes:
     """The table that the script returns last, as JSON in Go's form: keys sorted, `<`, `>` and `&` escaped.
 
     A table with positive integer keys is a list up to the highest of them and loses its other keys; one without is an object, or `[]`
     where its metatable has `__is_array = true`. Raises `ScriptError` as `filter` does, and for a value that is no table or has no JSON.
     """
-    written = _run(text, data, b"transform")
+    written = _run(text, data, b"transform", memory)
     try:
         written.decode()
     except UnicodeDecodeError:
@@ -49,15 +69,15 @@ def fault(text: str) -> ScriptError | None:
     return None
 
 
-def _run(text: str, data: bytes, wanted: bytes) -> Any:
+def _run(text: str, data: bytes, wanted: bytes, memory: int) -> Any:
     event = table_of(object_of(data, text))
     engine, chunk = _check(text)
-    state = _new(engine)
+    state = _new(engine, memory)
     try:
         start = _started(engine, state)
         ok, value = start(chunk, state.table_from(event, recursive=True), wanted)
     except engine.LuaMemoryError as error:
-        raise _out_of_memory(text) from error
+        raise _out_of_memory(text, memory) from error
     except engine.LuaError as error:
         raise ScriptError(text, _readable(error)) from error
     except (RecursionError, MemoryError) as error:
@@ -65,12 +85,12 @@ def _run(text: str, data: bytes, wanted: bytes) -> Any:
     if ok:
         return value
     if value is None or value.endswith(b"not enough memory"):
-        raise _out_of_memory(text)
+        raise _out_of_memory(text, memory)
     raise ScriptError(text, value.decode("utf-8", "replace"))
 
 
-def _out_of_memory(text: str) -> ScriptError:
-    return ScriptError(text, f"it needs more than {MEMORY >> 20} MiB of memory")
+def _out_of_memory(text: str, memory: int) -> ScriptError:
+    return ScriptError(text, f"it needs more than {memory >> 20} MiB of memory", killed=True)
 
 
 def _readable(error: Exception) -> str:
@@ -105,10 +125,15 @@ def _closed(_owner: object, name: object, _set: bool) -> NoReturn:
     raise AttributeError(name)
 
 
-def _new(engine: Any) -> Any:
-    limited = {"max_memory": MEMORY} if engine.__name__ == "lupa.lua51" else {}
+def _new(engine: Any, memory: int = MEMORY) -> Any:
+    limited = {"max_memory": memory} if engine.__name__ == "lupa.lua51" else {}
     return engine.LuaRuntime(
-        encoding=None, unpack_returned_tuples=False, register_eval=False, register_builtins=False, attribute_filter=_closed, **limited
+        encoding=None,
+        unpack_returned_tuples=False,
+        register_eval=False,
+        register_builtins=False,
+        attribute_filter=_closed,
+        **limited,
     )
 
 
@@ -137,7 +162,7 @@ def _prelude(engine: Any) -> bytes:
 def _cases() -> bytes:
     """The letters beyond ASCII that have two cases, for `string.lower` and `string.upper`: `Ä ä b` pairs; `l` and `u` go one way."""
     pairs = []
-    for code in range(128, sys.maxunicode + 1):
+    for code in chain.from_iterable(_CASED):
         letter = chr(code)
         if len(low := letter.lower()) == 1 and low != letter:
             pairs.append(f"{letter} {low} {'b' if low.upper() == letter else 'l'}")
