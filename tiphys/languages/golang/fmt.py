@@ -20,7 +20,7 @@ _TOO_LARGE: Final = 1_000_000
 
 
 def sprint(*values: Any) -> str:
-    """`fmt.Sprint`: each value as `%v` prints it, with a space between two of which neither is a string. Raises `GoError` if it is huge."""
+    """`fmt.Sprint`: each value as `%v` prints it, with a space between two that are no strings. Raises `LimitError` if it is huge."""
     if len(values) == 1:
         value = values[0]
         kind = type(value)
@@ -55,7 +55,7 @@ def sprintln(*values: Any) -> str:
 
 
 def sprintf(layout: str, *values: Any) -> str:
-    """`fmt.Sprintf`. Raises `GoError` only if it would print more than `MAX_PRINTED` characters."""
+    """`fmt.Sprintf`. Raises `LimitError` only if it would print more than `MAX_PRINTED` characters."""
     printer = Printer()
     _Layout(printer, layout, values).run()
     return "".join(printer.parts)

@@ -27,15 +27,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 __all__ = [
+    "INVALID",
     "Duration",
     "Function",
     "GoError",
     "Int32",
     "Int64",
     "Ints",
+    "Invalid",
+    "LimitError",
     "Lists",
     "NilList",
     "NilStrings",
@@ -51,6 +54,28 @@ __all__ = [
 
 class GoError(Exception):
     """The error that a function returns. Never leaves `tiphys.languages`: it becomes a `TemplateError` or an `ExpressionError`."""
+
+
+class LimitError(GoError):
+    """A function was asked for more than one template or expression may have."""
+
+
+class Invalid:
+    """The zero `reflect.Value`: what `text/template` has in its hands for a key that a map lacks. There is one, `INVALID`, and it is false.
+
+    Functions never see it: a parameter that can be nil gets nil, another one refuses it.
+    """
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return "<no value>"
+
+
+INVALID: Final = Invalid()
 
 
 class Sized(int):

@@ -10,8 +10,8 @@ from tiphys.languages.golang.numbers import format_float
 from tiphys.languages.golang.quoting import can_backquote, from_bytes, quote, quote_rune, to_bytes
 from tiphys.languages.golang.values import (
     Duration,
-    GoError,
     Ints,
+    LimitError,
     Lists,
     NilList,
     NilStrings,
@@ -27,6 +27,7 @@ __all__ = ["MAX_PRINTED", "Printer", "type_name"]
 
 MAX_PRINTED: Final = 4 << 20
 """Characters that one call may print, whatever widths and lists it is given."""
+_PIECE: Final = 8
 
 _TYPES: Final[dict[type, str]] = {
     type(None): "<nil>",
@@ -70,7 +71,7 @@ def string_of(value: Any) -> str | None:
 
 
 class Printer:
-    """Prints values into `parts`, with the flags of one verb at a time. Raises `GoError` above `MAX_PRINTED` characters."""
+    """Prints values into `parts`, with the flags of one verb at a time. Raises `LimitError` above `MAX_PRINTED` characters."""
 
     __slots__ = (
         "_erroring",
@@ -100,17 +101,17 @@ class Printer:
         self.precision: int | None = None
 
     def write(self, text: str) -> None:
-        """Text as it is."""
-        self._room -= len(text)
+        """Text as it is. Each piece counts as some characters, for a list of many short items takes its time as well."""
+        self._room -= len(text) + _PIECE
         if self._room < 0:
-            raise GoError(f"it would print more than {MAX_PRINTED:,} characters")
+            raise LimitError(f"it would print more than {MAX_PRINTED:,} characters")
         self.parts.append(text)
 
     def _pad(self, text: str, *, zeros: bool = True) -> None:
         missing = (self.width or 0) - len(text)
         if missing > 0:
             if missing > self._room:
-                raise GoError(f"it would print more than {MAX_PRINTED:,} characters")
+                raise LimitError(f"it would print more than {MAX_PRINTED:,} characters")
             text = text + " " * missing if self.minus else ("0" if self.zero and zeros else " ") * missing + text
         self.write(text)
 
@@ -254,7 +255,7 @@ class Printer:
         size = abs(value)
         digits = str(size) if base == 10 else format(size, {2: "b", 8: "o", 16: "X" if verb == "X" else "x"}[base])
         if least - len(digits) > self._room:
-            raise GoError(f"it would print more than {MAX_PRINTED:,} characters")
+            raise LimitError(f"it would print more than {MAX_PRINTED:,} characters")
         digits = digits.rjust(least, "0")
         if self.sharp:
             if base == 8:
