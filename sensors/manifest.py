@@ -1,23 +1,33 @@
 """The Sensor: dependencies, filters, and triggers as envelopes.
 
 A trigger is opaque here but for its name and its conditions; the roof composes the whole model with the dispatcher's triggers
-(`SensorSpec[TriggerSpec]`). Fields that argo-events knows and that are not built yet are refused with a hint: a filter that were
-ignored would let everything through.
+(`SensorSpec[TriggerSpec]`). `filters.git` is ours; everything else is argo-events' own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from tiphys.schema.conditions import ConditionFields
 from tiphys.schema.model import Model, problem
 
-__all__ = ["ContextFilter", "DataFilter", "Dependency", "Filters", "OpaqueTrigger", "SensorSpec"]
+__all__ = [
+    "ContextFilter",
+    "DataFilter",
+    "Dependency",
+    "ExprField",
+    "ExprFilter",
+    "Filters",
+    "GitFilter",
+    "OpaqueTrigger",
+    "SensorSpec",
+    "TimeFilter",
+    "Transform",
+]
 
-_LATER: Final = "argo-events knows it; Tiphys does not support it yet: filter with data or context for now"
 Operator = Literal["", "and", "or"]
 
 
@@ -25,7 +35,7 @@ class DataFilter(Model):
     """One entry of `filters.data` (reference 4.5): what stands at `path` compared with any of `value`."""
 
     path: str = Field(min_length=1)
-    type: Literal["bool", "number", "string"]
+    type: str = Field(min_length=1, json_schema_extra={"enum": ["bool", "number", "string"]})
     value: list[str]
     comparator: Literal["", ">=", ">", "=", "!=", "<", "<="] = ""
     template: str = ""
@@ -58,23 +68,87 @@ class ContextFilter(Model):
         return self
 
 
+class ExprField(Model):
+    """What a name of an expression stands for: the value at a gjson path of the data."""
+
+    path: str = Field(min_length=1)
+    name: str = Field(min_length=1)
+
+
+class ExprFilter(Model):
+    """One entry of `filters.exprs` (reference 4.4): a govaluate expression over its fields."""
+
+    expr: str = Field(min_length=1)
+    fields_: list[ExprField] = Field(alias="fields")
+
+    @field_validator("fields_")
+    @classmethod
+    def _has_fields(cls, value: list[ExprField]) -> list[ExprField]:
+        if not value:
+            raise problem(
+                "has no entries, so the expression would be skipped", "add the path and the name of each value that it uses"
+            )
+        return value
+
+
+class TimeFilter(Model):
+    """`filters.time` (reference 4.7): `start` ≤ the event's time of day < `stop`, both `HH:MM:SS` in `timezone` (default UTC)."""
+
+    start: str
+    stop: str
+    timezone: str = ""
+
+
+class GitFilter(Model):
+    """`filters.git` (ours): which branches, tags and files a push concerns, in the words of GitHub Actions. `ignore` is `pathsIgnore`.
+
+    `skipCI`: drop what says `[skip ci]`, `[ci skip]`, `[no ci]`, `[skip actions]`, `[actions skip]` or `skip-checks: true`.
+    """
+
+    branches: list[str] = Field(default_factory=list)
+    branches_ignore: list[str] = Field(default_factory=list)
+    tags: list[str] = Field(default_factory=list)
+    tags_ignore: list[str] = Field(default_factory=list)
+    paths: list[str] = Field(default_factory=list)
+    paths_ignore: list[str] = Field(default_factory=list)
+    ignore: list[str] = Field(default_factory=list)
+    skip_ci: bool = Field(default=False, alias="skipCI")
+
+    @model_validator(mode="after")
+    def _one_of_each_pair(self) -> GitFilter:
+        if self.paths_ignore and self.ignore:
+            raise problem("has both ignore and pathsIgnore, which are the same", "keep one")
+        pairs = (
+            ("branches", self.branches, self.branches_ignore),
+            ("tags", self.tags, self.tags_ignore),
+            ("paths", self.paths, self.paths_ignore or self.ignore),
+        )
+        for name, wanted, ignored in pairs:
+            if wanted and ignored:
+                raise problem(f"has both {name} and its opposite", f"keep {name} and take away with patterns that begin with !")
+        if not (any(wanted or ignored for _, wanted, ignored in pairs) or self.skip_ci):
+            raise problem("asks for nothing", "set branches, tags, paths, their opposites or skipCI")
+        return self
+
+
 class Filters(Model):
     """`filters` of a dependency. An absent kind counts as passed under `and`, and not at all under `or`."""
 
+    exprs: list[ExprFilter] = Field(default_factory=list)
+    expr_logical_operator: Operator = ""
     data: list[DataFilter] = Field(default_factory=list)
     data_logical_operator: Operator = ""
     context: ContextFilter | None = None
-    exprs: list[Any] = Field(default_factory=list)
-    expr_logical_operator: Operator = ""
-    time: Any = None
+    time: TimeFilter | None = None
+    git: GitFilter | None = None
     script: str = ""
 
-    @field_validator("exprs", "time", "script", mode="before")
-    @classmethod
-    def _not_yet(cls, value: Any) -> Any:
-        if value:
-            raise problem("is not supported yet", _LATER)
-        return value
+
+class Transform(Model):
+    """`transform` of a dependency (reference 4.2): rewrites the data before the filters see it; `jq` wins where both are set."""
+
+    jq: str = ""
+    script: str = ""
 
 
 class Dependency(Model):
@@ -85,14 +159,7 @@ class Dependency(Model):
     event_name: str = Field(min_length=1)
     filters: Filters | None = None
     filters_logical_operator: Operator = ""
-    transform: Any = None
-
-    @field_validator("transform", mode="before")
-    @classmethod
-    def _not_yet(cls, value: Any) -> Any:
-        if value:
-            raise problem("is not supported yet", "argo-events knows it, Tiphys will; for now use a parameter's dataTemplate")
-        return value
+    transform: Transform | None = None
 
 
 class OpaqueTemplate(ConditionFields):

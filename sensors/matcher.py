@@ -172,7 +172,7 @@ class Matcher:
         self, listener: Listener, triggers: Sequence[TriggerProgram], event: Event, position: int, making: _Making, replay: int
     ) -> None:
         sensor, dependency, _ = listener
-        judgement, clause = dependency.filters.judge(event)
+        judgement, clause, _ = dependency.filters.judge(event)
         for trigger in triggers:
             if judgement is Judgement.PASSED:
                 kind = self._complete(trigger, dependency.name, event, position, making, replay)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from sensors.conditions import Condition, Correlate, Gate, Reset, compile_trigger
-from sensors.filters.data import DataClause
-from sensors.filters.finding import Finding, Judgement
+from sensors.filters.finding import Finding
 from sensors.filters.program import FilterProgram
 from sensors.manifest import Dependency, SensorSpec
+from sensors.scripts import Runner
 from tiphys.bus.event import Event
 from tiphys.bus.firing import TriggerKey
 from tiphys.errors import FieldError, ManifestError, shorten
@@ -51,7 +51,8 @@ class TriggerProgram:
 
 @dataclass(frozen=True, slots=True)
 class SensorProgram:
-    """A compiled sensor. `revision` is that of its kept manifest, `since` the log position beyond which it listens."""
+    """A compiled sensor. `revision` is that of its kept manifest, `since` the log position beyond which it listens; `notices` are what is
+    accepted in its filters and seldom meant, with paths from `spec`."""
 
     namespace: str
     name: str
@@ -60,12 +61,14 @@ class SensorProgram:
     since: int
     dependencies: tuple[DependencyProgram, ...]
     triggers: tuple[TriggerProgram, ...]
+    notices: tuple[FieldError, ...] = ()
 
     @classmethod
     def compile(cls, namespace: str, name: str, spec: SensorSpec[Any], *, revision: int = 0, since: int = 0) -> SensorProgram:
         """Compile every filter and condition. Raises `ManifestError` with all faults, paths from `spec`."""
         faults: list[FieldError] = []
-        dependencies = _dependencies(spec.dependencies, faults)
+        notices: list[FieldError] = []
+        dependencies = _dependencies(spec.dependencies, faults, notices)
         names = [dependency.name for dependency in spec.dependencies]
         digests = {dependency.name: dependency.digest for dependency in dependencies}
         triggers: list[TriggerProgram] = []
@@ -86,7 +89,7 @@ class SensorProgram:
                 triggers.append(TriggerProgram(index, key, decider.condition, held, decider.gate, decider.reset, decider.correlate))
         if faults:
             raise ManifestError(faults)
-        return cls(namespace, name, spec.event_bus_name, revision, since, tuple(dependencies), tuple(triggers))
+        return cls(namespace, name, spec.event_bus_name, revision, since, tuple(dependencies), tuple(triggers), tuple(notices))
 
     def listening(self, event: Event) -> list[DependencyProgram]:
         """The dependencies that an event of this source and name concerns."""
@@ -94,26 +97,21 @@ class SensorProgram:
             return []
         return [one for one in self.dependencies if (one.source, one.event) == (event.source, event.subject)]
 
-    def explain(self, event: Event) -> list[tuple[DependencyProgram, Finding]]:
-        """For each dependency that the event concerns, what its filters found."""
-        return [(dependency, dependency.filters.explain(event)) for dependency in self.listening(event)]
-
-    def passing(self, event: Event) -> list[str]:
-        """The names of the dependencies that let the event pass."""
-        return [one.name for one in self.listening(event) if one.filters.judge(event).judgement is Judgement.PASSED]
+    async def explain(self, event: Event, scripts: Runner) -> list[tuple[DependencyProgram, Finding]]:
+        """For each dependency that the event concerns, what its transform and filters found."""
+        return [(dependency, await dependency.filters.explain_away(event, scripts)) for dependency in self.listening(event)]
 
 
-def _dependencies(entries: Sequence[Dependency], faults: list[FieldError]) -> list[DependencyProgram]:
+def _dependencies(entries: Sequence[Dependency], faults: list[FieldError], notices: list[FieldError]) -> list[DependencyProgram]:
     programs = []
     for index, entry in enumerate(entries):
-        before = len(faults)
-        for number, data in enumerate(entry.filters.data if entry.filters else []):
-            faults += DataClause.faults(data, f"spec.dependencies[{index}].filters.data[{number}]")
-        if len(faults) == before:
-            digest = _digest(orjson.dumps(entry.model_dump(by_alias=True, mode="json"), option=orjson.OPT_SORT_KEYS).decode())
-            programs.append(
-                DependencyProgram(index, entry.name, entry.event_source_name, entry.event_name, FilterProgram(entry), digest)
-            )
+        filters = FilterProgram(entry)
+        path = f"spec.dependencies[{index}]"
+        faults += [replace(one, path=f"{path}.{one.path}") for one in filters.faults()]
+        notices += [replace(one, path=f"{path}.{one.path}") for one in filters.notices()]
+        written = entry.model_dump(by_alias=True, mode="json", exclude_defaults=True)
+        digest = _digest(orjson.dumps(written, option=orjson.OPT_SORT_KEYS).decode())
+        programs.append(DependencyProgram(index, entry.name, entry.event_source_name, entry.event_name, filters, digest))
     return programs
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sensors.filters.finding import Finding, Judgement
+from sensors.filters.finding import PASSED, Finding, Judged, Judgement
 from sensors.manifest import ContextFilter
 from tiphys.bus.event import Event
 from tiphys.errors import shorten
@@ -20,10 +20,14 @@ class ContextClause:
     def __init__(self, context: ContextFilter, number: int) -> None:
         self.number = number
         self._wanted = tuple((name, getattr(context, name)) for name in _ATTRIBUTES if getattr(context, name))
+        self._failed = Judged(Judgement.FAILED, number)
 
-    def accepts(self, event: Event) -> bool:
+    def judge(self, event: Event) -> Judged:
         """Are all the given attributes equal?"""
-        return all(getattr(event, name) == wanted for name, wanted in self._wanted)
+        for name, wanted in self._wanted:
+            if getattr(event, name) != wanted:
+                return self._failed
+        return PASSED
 
     def explain(self, event: Event) -> Finding:
         """One child for each attribute that was given."""
@@ -32,5 +36,4 @@ class ContextClause:
             found = getattr(event, name)
             judgement = Judgement.PASSED if found == wanted else Judgement.FAILED
             children.append(Finding(f"{name} = {shorten(wanted)}", judgement, shorten(found), clause=self.number))
-        passed = self.accepts(event)
-        return Finding("context", Judgement.PASSED if passed else Judgement.FAILED, clause=self.number, children=tuple(children))
+        return Finding("context", self.judge(event).judgement, clause=self.number, children=tuple(children))

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from sensors.filters.finding import FilterError, Finding, Judgement
 from sensors.manifest import DataFilter
-from tiphys.bus.event import Event
 from tiphys.errors import FieldError, LanguageError, PathError, TemplateError, shorten
 from tiphys.languages import gjson, gonumber, gotemplate, regex
 
@@ -28,58 +27,62 @@ _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
     "<=": operator.le,
 }
+_TYPES: Final = ("bool", "number", "string")
+_FATAL: Final = ("path", "template", "type", "value[0]")
 
 
 class DataClause:
-    """One compiled entry. `number` is its clause number in the dependency's program."""
+    """One compiled entry. `number` is its clause number in the dependency's program. It is sound unless its path, its template or its
+    first value is at fault: argo-events reads values one by one, up to the first that holds."""
 
     def __init__(self, entry: DataFilter, number: int) -> None:
-        """Raises `LanguageError` (path, template, regular expression) or `ValueError` (a value of the wrong type)."""
         self.entry, self.number = entry, number
-        self._path = gjson.compile(entry.path)
-        self._template = gotemplate.compile(entry.template) if entry.template else None
-        self._tests = [_test(entry, value) for value in entry.value]
-
-    @classmethod
-    def faults(cls, entry: DataFilter, path: str) -> list[FieldError]:
-        """What is wrong with an entry that has the right types; `path` is that of the entry."""
-        found = []
-        for field, attempt in (
-            ("path", lambda: gjson.compile(entry.path)),
-            ("template", lambda: gotemplate.compile(entry.template) if entry.template else None),
-        ):
-            try:
-                attempt()
-            except LanguageError as error:
-                found.append(FieldError(f"{path}.{field}", error.problem, error.remedy, shorten(error.text)))
-        if flaw := gjson.compile(entry.path).flaw if not found else "":
-            found.append(FieldError(f"{path}.path", flaw, "gjson would find something else than is meant", shorten(entry.path)))
-        for index, value in enumerate(entry.value):
-            try:
-                _test(entry, value)
-            except LanguageError as error:
-                found.append(FieldError(f"{path}.value[{index}]", error.problem, error.remedy, shorten(value)))
-            except ValueError as error:
-                remedy = "write true or false" if entry.type == "bool" else "write a number in quotes"
-                found.append(FieldError(f"{path}.value[{index}]", str(error), remedy, shorten(value)))
-        return found
-
-    def accepts(self, event: Event) -> bool:
-        """Raises `FilterError` if the path leads nowhere or the template yields nothing."""
-        if event.data is None:
-            return True
-        result = self._find(event)
-        return any(test(result) for test in self._tests)
-
-    def _find(self, event: Event) -> gjson.Result:
+        faults: list[FieldError] = []
+        self._path: gjson.Path | None = None
+        self._template: gotemplate.Template | None = None
         try:
-            result = self._path.get_from(event.payload, event.data or b"")
+            self._path = gjson.compile(entry.path)
+            if self._path.flaw:
+                remedy = "gjson would find something else than is meant"
+                faults.append(FieldError("path", self._path.flaw, remedy, shorten(entry.path)))
+        except LanguageError as error:
+            faults.append(_fault("path", error, entry.path))
+        try:
+            self._template = gotemplate.compile(entry.template) if entry.template else None
+        except LanguageError as error:
+            faults.append(_fault("template", error, entry.template))
+        if entry.type not in _TYPES:
+            faults.append(
+                FieldError("type", "must be one of 'bool', 'number', 'string'", "choose one of these", shorten(entry.type))
+            )
+        self._tests = [_attempt(entry, index, faults) for index in range(len(entry.value))]
+        self.sound = not faults or (len(entry.value) > 1 and all(one.path not in _FATAL for one in faults))
+        self.faults = tuple(faults)
+
+    def accepts(self, payload: Any, data: bytes) -> bool:
+        """Raises `FilterError` if the path leads nowhere, the template yields nothing, or a value that comes to be asked is none."""
+        return self._holds(self._find(payload, data))
+
+    def _holds(self, result: gjson.Result) -> bool:
+        for test in self._tests:  # noqa: SIM110  a generator costs as much as the comparison
+            if test(result):
+                return True
+        return False
+
+    def _find(self, payload: Any, data: bytes) -> gjson.Result:
+        if self._path is None:
+            raise FilterError("the path cannot be read")
+        try:
+            result = self._path.get_from(payload, data)
         except PathError as error:
             raise FilterError(f"the path cannot be followed: {error.problem}") from error
         if not result.exists:
             raise FilterError("there is nothing at this path")
+        return self._rewritten(result) if self.entry.template else result
+
+    def _rewritten(self, result: gjson.Result) -> gjson.Result:
         if self._template is None:
-            return result
+            raise FilterError("the template cannot be read")
         try:
             text = self._template.render(result.string)
         except TemplateError as error:
@@ -88,18 +91,19 @@ class DataClause:
             raise FilterError("the template yields nothing")
         return gjson.Result.of_string(text)
 
-    def explain(self, event: Event) -> Finding:
+    def explain(self, payload: Any, data: bytes) -> Finding:
         """The same judgement, with what was found."""
         asked = (
             f"{self.entry.path} ({self.entry.type}) {self.entry.comparator or '='} {' or '.join(map(shorten, self.entry.value))}"
         )
-        if event.data is None:
-            return Finding(asked, Judgement.PASSED, "no data", "an event without data passes", self.number)
         try:
-            result = self._find(event)
+            result = self._find(payload, data)
         except FilterError as error:
             return Finding(asked, Judgement.ERRORED, "nothing", str(error), self.number)
-        passed = any(test(result) for test in self._tests)
+        try:
+            passed = self._holds(result)
+        except FilterError as error:
+            return Finding(asked, Judgement.ERRORED, shorten(result.string), str(error), self.number)
         why = "" if passed else self._hint(result)
         return Finding(asked, Judgement.PASSED if passed else Judgement.FAILED, shorten(result.string), why, self.number)
 
@@ -113,6 +117,31 @@ class DataClause:
         return "no value holds"
 
 
+def _fault(field: str, error: LanguageError, text: str) -> FieldError:
+    return FieldError(field, error.problem, error.remedy, shorten(text))
+
+
+def _attempt(entry: DataFilter, index: int, faults: list[FieldError]) -> Test:
+    """The comparison with one value. A value that cannot be compared with errs when its turn comes."""
+    value = entry.value[index]
+    try:
+        return _test(entry, value)
+    except LanguageError as error:
+        fault = _fault(f"value[{index}]", error, value)
+    except ValueError as error:
+        remedy = "write true or false" if entry.type == "bool" else "write a number in quotes"
+        fault = FieldError(f"value[{index}]", str(error), remedy, shorten(value))
+    faults.append(fault)
+    return _erring(f"the value {fault.shown} cannot be compared with: {fault.problem}")
+
+
+def _erring(why: str) -> Test:
+    def test(_: gjson.Result) -> bool:
+        raise FilterError(why)
+
+    return test
+
+
 def _test(entry: DataFilter, value: str) -> Test:
     if entry.type == "bool":
         wanted = gonumber.parse_bool(value)
@@ -120,6 +149,8 @@ def _test(entry: DataFilter, value: str) -> Test:
     if entry.type == "number":
         number, compare = gonumber.parse_float(value), _COMPARISONS[entry.comparator]
         return lambda result: compare(result.float, number)
+    if entry.type not in _TYPES:
+        return _erring(f"there is no type {shorten(entry.type)}")
     pattern = regex.compile(value)
     if entry.comparator in ("", "="):
         return lambda result: pattern.search(result.string)

@@ -1,11 +1,12 @@
-"""What a filter found: the tree that `explain` shows."""
+"""What a filter found: the judgement that a verdict records, and the tree that `explain` shows."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Final, NamedTuple
 
-__all__ = ["FilterError", "Finding", "Judgement"]
+__all__ = ["PASSED", "FilterError", "Finding", "Judged", "Judgement"]
 
 
 class Judgement(enum.Enum):
@@ -18,6 +19,19 @@ class Judgement(enum.Enum):
 
 class FilterError(Exception):
     """A clause cannot be evaluated on this event. Never leaves the room: it becomes a recorded verdict."""
+
+
+class Judged(NamedTuple):
+    """A judgement, the number of the clause that decided (-1: none did), and the data after the dependency's transform (`None`: as it
+    came)."""
+
+    judgement: Judgement
+    clause: int = -1
+    transformed: bytes | None = None
+
+
+PASSED: Final = Judged(Judgement.PASSED)
+"""The judgement of what asks for nothing."""
 
 
 @dataclass(frozen=True, slots=True)

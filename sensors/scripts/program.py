@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
-__all__ = ["Kind", "Program", "ScriptSettings"]
+__all__ = ["Kind", "Program", "Runner", "ScriptSettings"]
 
 Kind = Literal["lua-filter", "lua-transform", "jq"]
 
@@ -36,3 +36,10 @@ class ScriptSettings:
     most: int = 8
     idle: float = 60.0
     queue: int = 10_000
+
+
+class Runner(Protocol):
+    """What runs programs: `Scripts`, or a test's own."""
+
+    async def run(self, program: Program, data: bytes) -> bytes | bool:
+        """Whether the filter passes, or the JSON that the transform made. Raises `ScriptError`."""

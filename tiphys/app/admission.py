@@ -173,7 +173,8 @@ def _sensor(
     faults: list[FieldError] = []
     found: list[Notice] = []
     try:
-        SensorProgram.compile(namespace, name, spec)
+        program = SensorProgram.compile(namespace, name, spec)
+        found += [Notice("warning", one.path, f"{one.problem}; {one.remedy}") for one in program.notices]
     except ManifestError as error:
         faults += error.errors
     for index, trigger in enumerate(spec.triggers):
@@ -211,8 +212,6 @@ def _risks(spec: SensorSpec[TriggerSpec], raw: dict[str, Any]) -> Iterator[Notic
                 yield Notice("warning", f"{where}.comparator", f"{entry.comparator} never holds for strings; use type: number")
             if entry.type == "bool" and entry.comparator not in ("", "="):
                 yield Notice("warning", f"{where}.comparator", "is ignored for booleans, as in argo-events")
-        if dependency.filters_logical_operator == "or" and not filters.data and filters.context is None:
-            yield Notice("warning", f"{path}.filtersLogicalOperator", "or over no filters is never true")
 
 
 def _unknown_notices(unknown: list[UnknownField], *, strict: bool) -> list[Notice]:

@@ -30,6 +30,7 @@ __all__ = [
     "MAX_PATH",
     "MIN_WORK",
     "NOTHING",
+    "NO_VALUE",
     "PASSES",
     "Path",
     "Result",
@@ -46,6 +47,9 @@ __all__ = [
 
 MAX_PATH: Final = 16_384
 """Bytes of the longest path."""
+
+NO_VALUE: Final[Any] = object()
+"""What `value_from` finds where there is nothing; `None` is a null."""
 
 
 class Path:
@@ -76,6 +80,11 @@ class Path:
             if found is not None:
                 return found
         return self.get(data)
+
+    def value_from(self, payload: Any, data: bytes) -> Any:
+        """The decoded value of what `get_from` finds, `NO_VALUE` for nothing."""
+        found = self.get_from(payload, data)
+        return found.value if found.exists else NO_VALUE
 
     @property
     def flaw(self) -> str:
