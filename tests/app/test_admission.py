@@ -97,10 +97,29 @@ def test_a_bad_regular_expression_path_template_or_value_is_refused_at_load(entr
     assert f"m.yaml:11: spec.dependencies[0].{path}" in refused(filtered(entry))
 
 
-@pytest.mark.parametrize("filters", ["exprs: [{expr: a, fields: []}]", 'time: {start: "1"}', "script: return true"])
-def test_a_filter_that_is_not_built_yet_is_refused_and_never_ignored(filters: str) -> None:
-    text = SENSOR.replace("    eventName: repo\n", f"    eventName: repo\n    filters:\n      {filters}\n")
-    assert "is not supported yet" in refused(text)
+FIELD = "fields: [{path: body.count, name: count}]"
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        ("filters: {exprs: [{expr: a, fields: []}]}", "filters.exprs[0].fields"),
+        (f"filters: {{exprs: [{{expr: 'count ==', {FIELD}}}]}}", "filters.exprs[0].expr"),
+        ("filters: {exprs: [{expr: n, fields: [{path: '', name: n}]}]}", "filters.exprs[0].fields[0].path"),
+        ('filters: {time: {start: "1"}}', "filters.time.stop"),
+        ('filters: {time: {start: "09:00:00", stop: "24:00:00"}}', "filters.time.stop"),
+        ('filters: {time: {start: "09:00:00", stop: "09:00:00"}}', "filters.time.stop"),
+        ('filters: {time: {start: "09:00:00", stop: "10:00:00", timezone: Mars/Olympus}}', "filters.time.timezone"),
+        ("filters: {script: 'return ('}", "filters.script"),
+        ("filters: {git: {branches: ['[']}}", "filters.git.branches[0]"),
+        ("transform: {jq: 'bad('}", "transform.jq"),
+        ("transform: {script: 'return ('}", "transform.script"),
+        ("filtersLogicalOperator: xor", "filtersLogicalOperator"),
+    ],
+)
+def test_a_filter_or_transform_that_can_never_work_is_refused_at_load_with_its_path(spec: str, path: str) -> None:
+    text = SENSOR.replace("    eventName: repo\n", f"    eventName: repo\n    {spec}\n")
+    assert f"spec.dependencies[0].{path}: " in refused(text)
 
 
 def test_every_fault_of_a_manifest_is_told_at_once() -> None:

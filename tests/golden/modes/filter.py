@@ -31,8 +31,9 @@ def run(asked: Mapping[str, Any]) -> Mapping[str, Any]:
 async def _decided(program: FilterProgram, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     event, scripts = event_of(asked["event"]), InProcess()
     judged = await program.judge_away(event, scripts)
+    ran = len(scripts.asked)
     tree = await program.explain_away(event, scripts)
-    found: dict[str, Any] = {"pass": judged.judgement is Judgement.PASSED}
+    found: dict[str, Any] = {"pass": judged.judgement is Judgement.PASSED, "scripts": ran}
     if (tree.judgement, tree.clause) != judged[:2]:
         found["crash"] = f"judged {judged}, and explained {tree}"
     if judged.judgement is Judgement.ERRORED:
