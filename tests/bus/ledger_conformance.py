@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bus.samples import DONE, KEY, Clock, Opened, Place, event, fire, fired, firing, holding, take, target
+from tests.bus.samples import DONE, KEY, Clock, Opened, Place, event, fire, fired, firing, holding, in_place_of, take, target
 from tiphys.bus import Decision, FiringState, Outcome, OutcomeKind, Stored, TriggerKey, Verdict, VerdictKind
 from tiphys.errors import StaleClaim, StaleEpoch, StoreError, UnknownRecord
 
@@ -154,11 +154,11 @@ class LedgerConformance(ABC):
         assert held == holding(stored, "push", transformed=b'{"t":2}').held[0]
         assert seen == replace(event(1), data=b'{"t":2}')
 
-    async def test_a_dependency_holds_its_newest_event_and_a_release_lets_all_go(self, place: Place) -> None:
+    async def test_an_event_takes_the_place_of_one_that_is_dropped_and_a_release_lets_all_go(self, place: Place) -> None:
         async with place.open() as opened:
             epoch = await opened.ledger.open_epoch()
             one, two, three = [Stored(await opened.log.publish(event(number)), event(number)) for number in (1, 2, 3)]
-            await opened.ledger.settle(epoch, two.position, [holding(one, "a"), holding(two, "a")])
+            await opened.ledger.settle(epoch, two.position, [holding(one, "a"), in_place_of(one, holding(two, "a"))])
             newest = await opened.ledger.held()
             await opened.ledger.settle(epoch, three.position, [replace(fired(three), released=(KEY,))])
 
@@ -667,7 +667,7 @@ class LedgerConformance(ABC):
             number = await opened.ledger.replay_event(two.event.id, [], "mira")
             await opened.ledger.settle(epoch, 0, [Decision(two.event.id, two.position, replay=number)])
             three = Stored(await opened.log.publish(event(3)), event(3))
-            await opened.ledger.settle(epoch, three.position, [holding(three, "a")])
+            await opened.ledger.settle(epoch, three.position, [in_place_of(one, holding(three, "a"))])
             clock.now += 8 * 86400
 
             assert await opened.ledger.retain() == 2

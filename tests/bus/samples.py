@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tiphys.bus import (
@@ -100,8 +100,14 @@ def fired(stored: Stored, *keys: TriggerKey) -> Decision:
 
 def holding(stored: Stored, dependency: str, key: TriggerKey = KEY, transformed: bytes | None = None) -> Decision:
     """The decision that an event is held for a dependency."""
-    held = Held(key, dependency, "digest", stored.event.id, stored.position, transformed)
+    held = Held(key, dependency, "digest", stored.event.id, stored.position, transformed, at=1_800_000_000.5)
     return Decision(stored.event.id, stored.position, verdicts=(Verdict(1, 0, 0, VerdictKind.HELD),), held=(held,))
+
+
+def in_place_of(before: Stored, decision: Decision) -> Decision:
+    """The decision that an event takes the place of another one of its dependency."""
+    (held,) = decision.held
+    return replace(decision, dropped=(held._replace(event_id=before.event.id, position=before.position),))
 
 
 def target(name: str = "ci-1") -> Target:

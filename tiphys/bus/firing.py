@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -31,7 +31,8 @@ class DependencyEvent:
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """One act of one trigger. `id` is derived by `firing_id`; `events` maps dependency names to what they saw.
+    """One act of one trigger. `id` is derived by `firing_id`; `events` maps dependency names to what they saw, the latest of each; `more`
+    has the earlier ones of dependencies of which several were held (`hold: all`), oldest first.
 
     `completed_by` names the dependency whose event made the condition true. `parent` is the firing whose dead letter this one
     handles (`dlq`), or whose replay it is. A firing names its trigger, not a version of it: it is rendered with the manifest
@@ -46,6 +47,13 @@ class Firing:
     dlq: bool = False
     document: int = 0
     parent: str = ""
+    more: Mapping[str, tuple[DependencyEvent, ...]] = field(default_factory=dict)
+
+    def every(self) -> Iterator[DependencyEvent]:
+        """All of its events, those of `more` as well: what it keeps from retention."""
+        yield from self.events.values()
+        for events in self.more.values():
+            yield from events
 
 
 class FiringState(enum.StrEnum):

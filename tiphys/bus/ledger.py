@@ -1,14 +1,15 @@
 """The contract of a ledger: what only a transactional store can keep (DESIGN section 3).
 
-Four steps are atomic, each one transaction, each durable when its coroutine returns:
+Five steps are atomic, each one transaction, each durable when its coroutine returns:
 
-    settle   verdicts, held events, firings, seen ids and the log's position
-    begin    the target of a firing, before the first request for it leaves
-    resolve  an attempt's outcome and the firings that follow from it
-    advance  a source's cursor
+    settle           verdicts, held events, firings, deferred rows, seen ids and the log's position
+    settle_deferred  what was decided about deferred rows, which are gone with it
+    begin            the target of a firing, before the first request for it leaves
+    resolve          an attempt's outcome and the firings that follow from it
+    advance          a source's cursor
 
 One engine owns a ledger. `open_epoch`, called once at its start, raises the epoch and voids every claim of the engine before it;
-a `settle`, `begin` or `resolve` with an older epoch raises `StaleEpoch`.
+a `settle`, `settle_deferred`, `begin` or `resolve` with an older epoch raises `StaleEpoch`.
 
 `tests/bus/ledger_conformance.py` is the suite that every driver passes.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,11 +28,14 @@ from tiphys.bus.firing import Attempt, Claim, Firing, FiringState, Outcome, Targ
 __all__ = [
     "Cursor",
     "Decision",
+    "Deferred",
     "EventRecord",
     "FiringRecord",
     "Held",
     "Kept",
     "Ledger",
+    "Once",
+    "Repeat",
     "ReplayRequest",
     "StoreHealth",
     "Verdict",
@@ -43,7 +47,9 @@ class VerdictKind(enum.IntEnum):
     """What became of an event at one trigger's dependency. The numbers are stored: never change one.
 
     `FIRED` made the condition true. `HELD` waits for other dependencies. `FILTERED` did not pass a filter. `ERRORED` could not be
-    evaluated (a missing path, for one). `DUPLICATE` was seen before.
+    evaluated (a missing path, for one). `DUPLICATE` was seen before. `ONCE` made the condition true once more for a key that has fired
+    already (`once`). `DROPPED` passed and is not held, since an earlier event of its dependency is (`hold: first`). `SET_ASIDE` ended the
+    process again and again while it was decided, and is not decided any more.
     """
 
     FIRED = 1
@@ -51,6 +57,9 @@ class VerdictKind(enum.IntEnum):
     FILTERED = 3
     ERRORED = 4
     DUPLICATE = 5
+    ONCE = 6
+    DROPPED = 7
+    SET_ASIDE = 8
 
 
 class Verdict(NamedTuple):
@@ -66,7 +75,8 @@ class Verdict(NamedTuple):
 
 
 class Held(NamedTuple):
-    """An event held for a condition. `digest` is that of the dependency's definition: a held event outlives only an equal one."""
+    """An event held for a condition. `digest` is that of the dependency's definition: a held event outlives only an equal one. `at` is
+    when it arrived (Unix seconds), `join` the value that it is correlated by. One trigger may hold several events of a dependency."""
 
     key: TriggerKey
     dependency: str
@@ -74,13 +84,47 @@ class Held(NamedTuple):
     event_id: str
     position: int
     transformed: bytes | None = None
+    at: float = 0.0
+    join: str = ""
+
+
+class Deferred(NamedTuple):
+    """An event that one trigger is still to decide, since a program is away or earlier events of the trigger are waiting for one. `at` is
+    when it arrived (Unix seconds), `replay` as in `Decision`. `number` is given by the ledger: a trigger's rows are in its order."""
+
+    key: TriggerKey
+    event_id: str
+    position: int
+    at: float
+    replay: int = 0
+    number: int = 0
+
+
+class Once(NamedTuple):
+    """A key of a trigger's `once` that has fired: which firing, when (Unix seconds), until when that is remembered at least, and how
+    often it has fired `before`."""
+
+    trigger: TriggerKey
+    key: str
+    firing: str
+    at: float
+    until: float
+    before: int = 0
+
+
+class Repeat(NamedTuple):
+    """What a verdict `ONCE` of a trigger names: the earlier firing."""
+
+    trigger: TriggerKey
+    firing: str
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """All that the Matcher decided about one event. An event that concerns nobody has empty tuples; its id is remembered all the same.
 
-    Applied in this order: `released` (triggers whose held events all go), `held` (put, replacing the same dependency's), `firings`.
+    Applied in this order: `released` (triggers whose held events all go), `dropped` (held events that go one by one), `held` (put beside
+    what is held), `firings`, `once` (put, replacing the same key's). `deferred` are the triggers that decide the event later.
     `replay` is the number of the replay request that is decided, 0 for an arrival; a replay moves no position and marks no id.
     """
 
@@ -91,6 +135,10 @@ class Decision:
     held: tuple[Held, ...] = ()
     firings: tuple[Firing, ...] = ()
     replay: int = 0
+    dropped: tuple[Held, ...] = ()
+    deferred: tuple[Deferred, ...] = ()
+    once: tuple[Once, ...] = ()
+    repeats: tuple[Repeat, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +170,9 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """An event of the journal: its position, when it was stored (Unix seconds), and what was decided. `settled` is false until then.
-    `event.data` is `None` in listings."""
+    """An event of the journal: its position, when it was stored (Unix seconds), and what was decided. `settled` is false until then;
+    `deferred` are the triggers that are still deciding. `repeats` says which firings its verdicts `ONCE` name. `event.data` is `None` in
+    listings, and `repeats` is empty there."""
 
     position: int
     stored: float
@@ -131,6 +180,13 @@ class EventRecord:
     settled: bool
     verdicts: tuple[Verdict, ...] = ()
     size: int = 0
+    deferred: tuple[TriggerKey, ...] = ()
+    repeats: tuple[Repeat, ...] = ()
+
+    @property
+    def decided(self) -> bool:
+        """Whether every trigger has decided."""
+        return self.settled and not self.deferred
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,8 +252,35 @@ class Ledger(ABC):
         id exists already is left as it is. Raises `StaleEpoch`, `StoreUnavailable`."""
 
     @abstractmethod
+    async def position(self) -> int:
+        """The position up to which all is settled (but for deferred rows)."""
+
+    @abstractmethod
+    async def settle_deferred(self, epoch: int, decided: Sequence[tuple[Deferred, Decision]]) -> None:
+        """Record what was decided about deferred rows of any triggers, oldest first within one: the verdicts are added to their events'
+        rows, the rest is applied as in `settle`. A row that is gone is passed over with its decision. Raises `StaleEpoch`,
+        `StoreUnavailable`."""
+
+    @abstractmethod
+    async def deferring(self) -> dict[TriggerKey, int]:
+        """How many deferred rows each trigger has; read once at start."""
+
+    @abstractmethod
+    async def deferred(self, key: TriggerKey, limit: int = 64) -> list[tuple[Deferred, Event | None]]:
+        """The oldest deferred rows of a trigger, up to `limit` and a bound of bytes, at least one; `None` for an event whose record was
+        damaged."""
+
+    @abstractmethod
+    async def abandon(self, key: TriggerKey) -> int:
+        """Drop the deferred rows of a trigger; says how many."""
+
+    @abstractmethod
+    async def once(self, key: TriggerKey, keys: Collection[str]) -> Mapping[str, Once]:
+        """Which of the keys of a trigger's `once` have fired, as far as that is remembered."""
+
+    @abstractmethod
     async def held(self) -> list[Held]:
-        """Every held event; read once at start."""
+        """Every held event, of each trigger in the order in which they came; read once at start."""
 
     @abstractmethod
     async def held_event(self, held: Held) -> Event:
@@ -206,6 +289,10 @@ class Ledger(ABC):
     @abstractmethod
     async def release(self, key: TriggerKey, dependency: str | None = None) -> int:
         """Drop the held events of a trigger, or of one dependency of it; says how many."""
+
+    @abstractmethod
+    async def drop(self, held: Sequence[Held]) -> int:
+        """Drop held events one by one; says how many were there."""
 
     # -- acting
 

@@ -119,7 +119,7 @@ class Resolve(Job[list[Numbered]]):
 
 
 def _positions(firing: Firing) -> set[int]:
-    return {event.position for event in firing.events.values()}
+    return {event.position for event in firing.every()}
 
 
 def end_firing(tx: Transaction, number: int, firing: Firing, state: int, outcome: Outcome) -> bool:

@@ -1,23 +1,27 @@
-"""`settle`: all that was decided about a batch of events, in one transaction.
+"""`settle` and `settle_deferred`: all that was decided about some events, in one transaction.
 
-Decisions are folded in memory first, in their order, so that an event that is held and released within one batch never reaches the
-file; then each table is written by one statement. The same code puts follow-ups and replays of firings in place.
+Decisions are folded in memory first, in their order; then each table is written by one statement. The same code puts follow-ups and
+replays of firings in place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
-from tiphys.bus.firing import Firing, TriggerKey
-from tiphys.bus.ledger import Decision, Held
-from tiphys.bus.sqlite.records import firing_crc, firing_text, held_crc, id_key, pack_verdicts
+from tiphys.bus.firing import Firing
+from tiphys.bus.ledger import Decision, Deferred, Once, Repeat
+from tiphys.bus.sqlite.deferring import delete_deferred, insert_deferred, put_once, put_repeats
+from tiphys.bus.sqlite.holding import HeldChanges
+from tiphys.bus.sqlite.records import firing_crc, firing_text, id_key, pack_verdicts
 from tiphys.bus.sqlite.transaction import Transaction, rows_text
 from tiphys.bus.sqlite.writer import Job
 from tiphys.errors import StaleEpoch
 
-__all__ = ["Numbered", "Settle", "insert_firings"]
+__all__ = ["Numbered", "Settle", "SettleDeferred", "insert_firings"]
 
 Numbered = tuple[int, Firing]
+_NOTHING: Mapping[int, tuple[str, int]] = {}
 
 
 class Settle(Job[list[Numbered]]):
@@ -58,44 +62,93 @@ class Settle(Job[list[Numbered]]):
         self._committed(self)
 
 
+class SettleDeferred(Job[list[Numbered]]):
+    """The decisions of one call about deferred rows. The result is as that of `Settle`."""
+
+    point = "settle-deferred"
+
+    def __init__(
+        self, epoch: int, decided: Sequence[tuple[Deferred, Decision]], committed: Callable[[list[Numbered], float], None]
+    ) -> None:
+        super().__init__()
+        self.epoch = epoch
+        self.rows = decided
+        self.decided = 0.0
+        self._committed = committed
+
+    @classmethod
+    def apply(cls, tx: Transaction, jobs: list[SettleDeferred]) -> None:
+        """Those of a batch are of different triggers, and share their statements."""
+        valid = []
+        for job in jobs:
+            job.error = StaleEpoch(job.epoch, tx.epoch) if job.epoch != tx.epoch else None
+            if job.error is None:
+                valid.append(job)
+        if not valid:
+            return
+        given: Counter[int] = Counter()
+        there = delete_deferred(tx, [row.number for job in valid for row, _ in job.rows], given)
+        new = _write(tx, [decision for job in valid for row, decision in job.rows if row.number in there], given)
+        for number, job in enumerate(valid):
+            job.decided = tx.now
+            job.result = [] if number else new
+
+    def committed(self) -> None:
+        """Let the claims know."""
+        self._committed(self.result, self.decided)
+
+
 def _settle(tx: Transaction, job: Settle) -> list[Numbered]:
-    verdicts: dict[int, bytes] = {}
-    revisions: dict[int, int] = {}
-    released: set[TriggerKey] = set()
-    held: dict[tuple[TriggerKey, str], Held] = {}
-    firings: list[Firing] = []
+    given: Counter[int] = Counter()
+    decisions: list[Decision] = []
     for decision in job.decisions:
-        if decision.replay and not tx.all("settle_replay", number=decision.replay, now=tx.now):
-            continue
         if decision.replay:
-            tx.unpin({decision.position: 1})
-        if decision.verdicts:
-            verdicts[decision.position] = verdicts.get(decision.position, b"") + pack_verdicts(decision.verdicts)
-            for verdict in decision.verdicts:
-                revisions[verdict.revision] = max(revisions.get(verdict.revision, 0), decision.position)
-        for key in decision.released:
-            released.add(key)
-            for place in [place for place in held if place[0] == key]:
-                del held[place]
-        for one in decision.held:
-            held[one.key, one.dependency] = one
-        firings.extend(decision.firings)
-    if verdicts:
-        tx.rows("insert_verdicts", [(position, packed.hex()) for position, packed in verdicts.items()])
-        _keep_revisions(tx, revisions)
+            if not tx.all("settle_replay", number=decision.replay, now=tx.now):
+                continue
+            given[decision.position] += 1
+        decisions.append(decision)
+    new = _write(tx, decisions, given)
     if job.marks:
         tx.rows("insert_ids", job.marks)
         tx.tick(tx.settled)
-    for key in released:
-        release_held(tx, tx.trigger(key), None)
-    for one in held.values():
-        put_held(tx, one)
-    new = insert_firings(tx, firings)
     if job.position > tx.settled:
         tx.run("settle_usage", {"settled": tx.settled, "position": job.position})
         tx.run("set_settled", {"position": job.position})
         tx.settled = job.position
     return new
+
+
+def _write(tx: Transaction, decisions: Sequence[Decision], given: Counter[int]) -> list[Numbered]:
+    """Put decisions into their tables. `given` counts by position what no longer needs an event."""
+    verdicts: dict[int, bytes] = {}
+    revisions: dict[int, int] = {}
+    held = HeldChanges()
+    firings: list[Firing] = []
+    deferred: list[Deferred] = []
+    once: list[Once] = []
+    repeats: list[tuple[int, Repeat]] = []
+    for decision in decisions:
+        if decision.verdicts:
+            verdicts[decision.position] = verdicts.get(decision.position, b"") + pack_verdicts(decision.verdicts)
+            for verdict in decision.verdicts:
+                if revisions.get(verdict.revision, 0) < decision.position:
+                    revisions[verdict.revision] = decision.position
+        held.add(decision)
+        firings.extend(decision.firings)
+        deferred.extend(decision.deferred)
+        once.extend(decision.once)
+        repeats.extend((decision.position, repeat) for repeat in decision.repeats)
+    if verdicts:
+        tx.rows("insert_verdicts", [(position, packed.hex()) for position, packed in verdicts.items()])
+        _keep_revisions(tx, revisions)
+    needed = held.write(tx, given)
+    if deferred:
+        insert_deferred(tx, deferred)
+    if once:
+        put_once(tx, once)
+    if repeats:
+        put_repeats(tx, repeats)
+    return _insert_firings(tx, firings, needed, given)
 
 
 def _keep_revisions(tx: Transaction, used: dict[int, int]) -> None:
@@ -104,63 +157,45 @@ def _keep_revisions(tx: Transaction, used: dict[int, int]) -> None:
             tx.run("retire_used", {"revision": revision, "position": position})
 
 
-def release_held(tx: Transaction, trigger: int, dependency: str | None) -> int:
-    """Drop a trigger's held events, or that of one dependency, and give their events back to retention; says how many."""
-    counts: dict[int, int] = {}
-    gone = 0
-    for name, position in tx.all("held_positions_of", trigger=trigger):
-        if dependency in (None, name):
-            counts[position] = counts.get(position, 0) + 1
-            gone += 1
-    if gone:
-        tx.run("delete_held", {"trigger": trigger, "dependency": dependency})
-        tx.unpin(counts)
-    return gone
-
-
-def put_held(tx: Transaction, held: Held) -> None:
-    """Hold an event in place of the one that its dependency holds."""
-    trigger = tx.trigger(held.key)
-    before: int | None = tx.value("held_position", trigger=trigger, dependency=held.dependency)
-    tx.run(
-        "put_held",
-        {
-            "trigger": trigger,
-            "dependency": held.dependency,
-            "digest": held.digest,
-            "event_id": held.event_id,
-            "position": held.position,
-            "crc": held_crc(held),
-            "transformed": held.transformed,
-        },
-    )
-    tx.pin({held.position: (held.key.namespace, 1)})
-    if before is not None:
-        tx.unpin({before: 1})
-
-
 def insert_firings(tx: Transaction, firings: Sequence[Firing]) -> list[Numbered]:
     """Put firings in place as pending, those whose id is new; keep their events from retention. Says which are new."""
-    if not firings:
-        return []
+    return _insert_firings(tx, firings, _NOTHING, Counter())
+
+
+def _insert_firings(
+    tx: Transaction, firings: Sequence[Firing], needed: Mapping[int, tuple[str, int]], given: Counter[int]
+) -> list[Numbered]:
+    """`needed` is kept from retention beside the firings' events, and `given` is given back; what both name cancels out."""
+    pins = dict(needed)
     numbered = list(enumerate(firings, tx.firing + 1))
+    if numbered:
+        numbered = _insert_rows(tx, numbered)
+        seen: list[tuple[int, int]] = []
+        for number, firing in numbered:
+            for position in {event.position for event in firing.every()}:
+                seen.append((position, number))
+                namespace, count = pins.get(position, (firing.key.namespace, 0))
+                pins[position] = (namespace, count + 1)
+        if seen:
+            tx.rows("insert_firing_events", seen)
+    for position in given.keys() & pins.keys():
+        namespace, count = pins[position]
+        both = min(count, given[position])
+        given[position] -= both
+        pins[position] = (namespace, count - both)
+    tx.pin({position: pin for position, pin in pins.items() if pin[1]})
+    tx.unpin({position: count for position, count in given.items() if count})
+    return numbered
+
+
+def _insert_rows(tx: Transaction, numbered: list[Numbered]) -> list[Numbered]:
     rows = []
     for number, firing in numbered:
         record = firing_text(firing)
         rows.append((number, firing.id, tx.trigger(firing.key), firing_crc(firing.id, firing.key, record), record))
     tx.firing += len(numbered)
-    if tx.rows("insert_firings", rows, now=tx.now) != len(rows):
-        numbers = rows_text([number for number, _ in numbered])
-        inserted = {number for (number,) in tx.all("inserted_firings", numbers=numbers)}
-        numbered = [(number, firing) for number, firing in numbered if number in inserted]
-    pins: dict[int, tuple[str, int]] = {}
-    seen: list[tuple[int, int]] = []
-    for number, firing in numbered:
-        for position in {event.position for event in firing.events.values()}:
-            seen.append((position, number))
-            namespace, count = pins.get(position, (firing.key.namespace, 0))
-            pins[position] = (namespace, count + 1)
-    if seen:
-        tx.rows("insert_firing_events", seen)
-        tx.pin(pins)
-    return numbered
+    if tx.rows("insert_firings", rows, now=tx.now) == len(rows):
+        return numbered
+    numbers = rows_text([number for number, _ in numbered])
+    inserted = {number for (number,) in tx.all("inserted_firings", numbers=numbers)}
+    return [(number, firing) for number, firing in numbered if number in inserted]

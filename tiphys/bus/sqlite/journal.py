@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from tiphys.bus.firing import Attempt, FiringState, TriggerKey
-from tiphys.bus.ledger import EventRecord, FiringRecord, StoreHealth
+from tiphys.bus.ledger import EventRecord, FiringRecord, Repeat, StoreHealth
 from tiphys.bus.sqlite.records import (
     Damaged,
     event_from_row,
@@ -50,9 +51,11 @@ class Journal:
                 raise UnknownRecord("event", event_id)
             (packed,) = reader.one("verdicts_at", position=position) or (None,)
             try:
-                return self._event(reader, (*rows[0], packed), check=True)
+                found = self._event(reader, (*rows[0], packed), check=True)
             except Damaged as error:
                 raise UnknownRecord("event", event_id) from error
+            repeats = tuple(Repeat(TriggerKey(*key), firing) for *key, firing in reader.all("repeats_of", position=position))
+            return replace(_with_deferred(reader, [found])[0], repeats=repeats)
 
         return await self._store.read(look)
 
@@ -74,7 +77,7 @@ class Journal:
                     found.append(self._event(reader, row, check=False))
                 except Damaged:
                     continue
-            return found
+            return _with_deferred(reader, found)
 
         return await self._store.read(look)
 
@@ -184,6 +187,15 @@ class Journal:
         writer = self._store.writer
         reason = str(writer.broken) if writer.broken is not None else writer.refusing
         return StoreHealth(not reason, reason, damaged, size, events, oldest or 0.0)
+
+
+def _with_deferred(reader: Reader, records: list[EventRecord]) -> list[EventRecord]:
+    deciding: dict[int, list[TriggerKey]] = {}
+    for position, *key in reader.all("deciding_at", positions=rows_text(record.position for record in records)):
+        deciding.setdefault(position, []).append(TriggerKey(*key))
+    if not deciding:
+        return records
+    return [replace(record, deferred=tuple(deciding.get(record.position, ()))) for record in records]
 
 
 def _history(reader: Reader, number: int) -> tuple[Attempt, ...]:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Claim, Firing, FiringState, Outcome, Target, TriggerKey
-from tiphys.bus.ledger import Cursor, Decision, EventRecord, FiringRecord, Held, Kept, Ledger, ReplayRequest, StoreHealth
+from tiphys.bus.ledger import (
+    Cursor,
+    Decision,
+    Deferred,
+    EventRecord,
+    FiringRecord,
+    Held,
+    Kept,
+    Ledger,
+    Once,
+    ReplayRequest,
+    StoreHealth,
+)
 from tiphys.bus.sqlite.claiming import Acting
 from tiphys.bus.sqlite.cursors import Cursors
-from tiphys.bus.sqlite.deciding import Settle, release_held
+from tiphys.bus.sqlite.deciding import Settle, SettleDeferred
+from tiphys.bus.sqlite.deferring import Deferring
+from tiphys.bus.sqlite.holding import drop_held, release_held
 from tiphys.bus.sqlite.journal import Journal
 from tiphys.bus.sqlite.log import SqliteLog
 from tiphys.bus.sqlite.manifests import Manifests
@@ -31,6 +45,7 @@ class SqliteLedger(Ledger):
         self._store = store
         self._log = log
         self._acting = Acting(store, log)
+        self._deferring = Deferring(store, log)
         self._journal = Journal(store)
         self._cursors = Cursors(store)
         self._manifests = Manifests(store)
@@ -87,14 +102,15 @@ class SqliteLedger(Ledger):
     async def held(self) -> list[Held]:
         """As `Ledger.held`."""
         found: list[Held] = []
-        for row, namespace, sensor, trigger, dependency, digest, event_id, position, crc, data in await self._store.read(
+        for number, namespace, sensor, trigger, *row, crc, data, at, join, stored in await self._store.read(
             lambda reader: reader.all("held")
         ):
-            held = Held(TriggerKey(namespace, sensor, trigger), dependency, digest, event_id, position, data)
+            dependency, digest, event_id, position = row
+            held = Held(TriggerKey(namespace, sensor, trigger), dependency, digest, event_id, position, data, at, join)
             if held_crc(held) == crc:
-                found.append(held)
+                found.append(held if at else held._replace(at=stored or 0.0))
             else:
-                await self._store.set_aside("held", [(row, f"{event_id}@{position}", "its checksum disagrees")])
+                await self._store.set_aside("held", [(number, f"{event_id}@{position}", "its checksum disagrees")])
         return found
 
     async def held_event(self, held: Held) -> Event:
@@ -107,6 +123,34 @@ class SqliteLedger(Ledger):
     async def release(self, key: TriggerKey, dependency: str | None = None) -> int:
         """As `Ledger.release`."""
         return await self._store.write(lambda tx: release_held(tx, tx.trigger(key), dependency))
+
+    async def drop(self, held: Sequence[Held]) -> int:
+        """As `Ledger.drop`."""
+        return await self._store.write(lambda tx: drop_held(tx, held))
+
+    async def position(self) -> int:
+        """As `Ledger.position`."""
+        return self._store.settled
+
+    async def settle_deferred(self, epoch: int, decided: Sequence[tuple[Deferred, Decision]]) -> None:
+        """As `Ledger.settle_deferred`."""
+        await self._store.submit(SettleDeferred(epoch, decided, self._acting.added))
+
+    async def deferring(self) -> dict[TriggerKey, int]:
+        """As `Ledger.deferring`."""
+        return await self._deferring.counts()
+
+    async def deferred(self, key: TriggerKey, limit: int = 64) -> list[tuple[Deferred, Event | None]]:
+        """As `Ledger.deferred`."""
+        return await self._deferring.rows(key, limit)
+
+    async def abandon(self, key: TriggerKey) -> int:
+        """As `Ledger.abandon`."""
+        return await self._deferring.abandon(key)
+
+    async def once(self, key: TriggerKey, keys: Collection[str]) -> Mapping[str, Once]:
+        """As `Ledger.once`."""
+        return await self._deferring.once(key, keys)
 
     # -- acting
 

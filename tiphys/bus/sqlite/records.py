@@ -8,6 +8,7 @@ does not agree with its checksum or cannot be decoded; the caller sets it aside.
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import struct
 from collections.abc import Mapping, Sequence
@@ -19,12 +20,13 @@ import orjson
 
 from tiphys.bus.event import Event
 from tiphys.bus.firing import DependencyEvent, Firing, Outcome, OutcomeKind, Target, TriggerKey
-from tiphys.bus.ledger import Held, Verdict, VerdictKind
+from tiphys.bus.ledger import Deferred, Held, Verdict, VerdictKind
 
 __all__ = [
     "Damaged",
     "Origin",
     "attributes_of",
+    "deferred_crc",
     "event_crc",
     "event_from_row",
     "firing_crc",
@@ -34,6 +36,7 @@ __all__ = [
     "id_key",
     "id_range",
     "manifest_crc",
+    "once_key",
     "outcome_from_text",
     "outcome_text",
     "pack_verdicts",
@@ -166,11 +169,20 @@ def unpack_verdicts(packed: bytes | None) -> tuple[Verdict, ...]:
 
 def firing_text(firing: Firing) -> str:
     """A firing without its id and trigger, as JSON text."""
-    events = {
-        name: [seen.id, seen.position, None if seen.transformed is None else base64.b64encode(seen.transformed).decode()]
-        for name, seen in firing.events.items()
-    }
-    return orjson.dumps([events, firing.completed_by, firing.replay, firing.dlq, firing.document, firing.parent]).decode()
+    events = {name: _seen_text(seen) for name, seen in firing.events.items()}
+    parts: list[Any] = [events, firing.completed_by, firing.replay, firing.dlq, firing.document, firing.parent]
+    if firing.more:
+        parts.append({name: [_seen_text(seen) for seen in more] for name, more in firing.more.items()})
+    return orjson.dumps(parts).decode()
+
+
+def _seen_text(seen: DependencyEvent) -> tuple[str, int, str | None]:
+    return seen.id, seen.position, None if seen.transformed is None else base64.b64encode(seen.transformed).decode()
+
+
+def _seen(parts: Sequence[Any]) -> DependencyEvent:
+    event_id, position, data = parts
+    return DependencyEvent(event_id, position, None if data is None else base64.b64decode(data))
 
 
 def firing_crc(firing_id: str, key: TriggerKey, record: str) -> int:
@@ -183,19 +195,17 @@ def firing_from_row(firing_id: str, key: TriggerKey, crc: int, record: str) -> F
     try:
         if firing_crc(firing_id, key, record) != crc:
             raise Damaged("its checksum disagrees")
-        events, completed_by, replay, dlq, document, parent = orjson.loads(record)
+        events, completed_by, replay, dlq, document, parent, *rest = orjson.loads(record)
         return Firing(
             id=firing_id,
             key=key,
-            events={
-                name: DependencyEvent(event_id, position, None if data is None else base64.b64decode(data))
-                for name, (event_id, position, data) in events.items()
-            },
+            events={name: _seen(one) for name, one in events.items()},
             completed_by=completed_by,
             replay=replay,
             dlq=dlq,
             document=document,
             parent=parent,
+            more={name: tuple(_seen(one) for one in more) for name, more in rest[0].items()} if rest else {},
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise Damaged(f"it cannot be decoded ({error})") from error
@@ -246,13 +256,26 @@ def outcome_from_text(text: str | None) -> Outcome | None:
         raise Damaged(f"its outcome cannot be decoded ({error})") from error
 
 
-# -- held events and manifests
+# -- held and deferred events, keys, manifests
 
 
 def held_crc(held: Held) -> int:
     """The checksum of a held event's record."""
-    head = "\0".join((*held.key, held.dependency, held.digest, held.event_id, str(held.position))).encode()
+    parts = [*held.key, held.dependency, held.digest, held.event_id, str(held.position)]
+    if held.at or held.join:  # rows of the first version have neither
+        parts += [repr(held.at), held.join]
+    head = "\0".join(parts).encode("utf-8", "surrogatepass")
     return crc32(head + b"\0\0") if held.transformed is None else crc32(held.transformed, crc32(head + b"\0\1"))
+
+
+def deferred_crc(row: Deferred) -> int:
+    """The checksum of a deferred row."""
+    return crc32("\0".join((*row.key, row.event_id, str(row.position), repr(row.at), str(row.replay))).encode())
+
+
+def once_key(key: str) -> bytes:
+    """A rendered key of `once` as it is stored: half of its SHA-256."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
 def manifest_crc(kind: str, namespace: str, name: str, body: bytes) -> int:

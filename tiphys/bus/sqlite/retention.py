@@ -24,6 +24,7 @@ async def retain(store: Store) -> int:
     now, settings = store.clock(), store.settings
     removed = await _remove_events(store, now - settings.retention_age, settings.retention_bytes)
     await _remove_firings(store, now - settings.firing_age)
+    await _remove_once(store, now)
     await _remove_ids(store, now - settings.dedupe_age, settings.dedupe_ids)
     await _remove_manifests(store, now)
     return removed
@@ -78,6 +79,7 @@ def _remove(positions: list[int]) -> Callable[[Transaction], int]:
         text = rows_text(positions)
         events = tx.changed("remove_events", positions=text)
         tx.run("remove_verdicts", {"positions": text})
+        tx.run("remove_repeats", {"positions": text})
         return events
 
     return remove
@@ -113,7 +115,7 @@ def _events_of(numbers: list[int]) -> Callable[[Reader], list[tuple[int, int]]]:
                 firing = firing_from_row(row[1], TriggerKey(row[2], row[3], row[4]), row[11], row[12])
             except Damaged:
                 continue
-            pairs += [(event.position, row[0]) for event in firing.events.values()]
+            pairs += [(event.position, row[0]) for event in firing.every()]
         return pairs
 
     return look
@@ -127,6 +129,16 @@ def _remove_firings_of(numbers: list[int], events: list[tuple[int, int]]) -> Cal
         tx.run("remove_firings", {"numbers": text})
 
     return remove
+
+
+async def _remove_once(store: Store, now: float) -> None:
+    """Keys of `once` whose time is over, and whose firing is no longer recorded."""
+
+    def step(tx: Transaction) -> int:
+        return tx.changed("remove_once", before=now, limit=_STEP)
+
+    while await store.write(step):
+        pass
 
 
 async def _remove_ids(store: Store, before: float, most: int) -> None:

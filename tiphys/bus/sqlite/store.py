@@ -40,6 +40,7 @@ _USAGE_EVERY: Final = 0.25
 _ASIDE: Final[Mapping[str, tuple[str, ...]]] = {
     "event": ("set_event_aside", "delete_event"),
     "held": ("set_held_aside", "delete_held_row"),
+    "deferred": ("set_deferred_aside", "delete_deferred_row"),
     "cursor": ("set_cursor_aside", "delete_cursor"),
     "firing": ("set_firing_aside", "delete_firing"),
     "manifest": ("set_revision_aside", "delete_manifest_of", "delete_revision"),
@@ -220,7 +221,7 @@ def _move_aside(tx: Transaction, kind: str, key: int | str, reason: str) -> bool
         unpinned = [position for (position,) in tx.all("positions_of_firing", number=key)]
         tx.changed("delete_firing_events", number=key)
         tx.changed("delete_attempts", number=key)
-    elif kind == "held" and (position := tx.value("held_row", key=key)) is not None:
+    elif kind in ("held", "deferred") and (position := tx.value(f"{kind}_row", key=key)) is not None:
         unpinned = [position]
     moved = tx.changed(first, key=key, reason=reason, now=tx.now)
     for statement in rest:

@@ -70,18 +70,22 @@ ON CONFLICT (position) DO UPDATE SET packed = CAST(packed || excluded.packed AS 
 -- A verdict that names a revision which no longer stands keeps it for longer.
 UPDATE revisions SET retired = max(retired, :position) WHERE number = :revision AND retired IS NOT NULL;
 
--- name: held_positions_of
-SELECT dependency, position FROM held WHERE "trigger" = :trigger;
+-- name: release_held
+DELETE FROM held WHERE "trigger" IN (SELECT value FROM json_each(:triggers)) RETURNING position;
 
--- name: held_position
-SELECT position FROM held WHERE "trigger" = :trigger AND dependency = :dependency;
+-- name: release_held_of
+DELETE FROM held WHERE "trigger" = :trigger AND dependency = :dependency RETURNING position;
 
--- name: delete_held
-DELETE FROM held WHERE "trigger" = :trigger AND (:dependency IS NULL OR dependency = :dependency);
+-- name: drop_held
+DELETE FROM held WHERE ("trigger", correlated, dependency, position) IN (
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(:rows)) RETURNING position;
 
 -- name: put_held
-INSERT OR REPLACE INTO held ("trigger", dependency, digest, event_id, position, crc, transformed)
-VALUES (:trigger, :dependency, :digest, :event_id, :position, :crc, :transformed);
+-- :data starts with a byte of filling, since the data of an empty parameter is NULL to substr.
+INSERT INTO held ("trigger", correlated, dependency, position, at, digest, event_id, crc, transformed)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+       iif(value ->> 9 < 0, NULL, substr(:data, value ->> 8, value ->> 9))
+FROM json_each(:rows);
 
 -- name: insert_firings
 INSERT OR IGNORE INTO firings (number, id, "trigger", state, decided, not_before, attempts, first_attempt, ended, crc, record)

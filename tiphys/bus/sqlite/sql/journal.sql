@@ -77,8 +77,9 @@ WHERE fe.position = :position ORDER BY f.number DESC LIMIT :limit;
 SELECT actor FROM replays WHERE number = :number;
 
 -- name: held
-SELECT h.rowid, t.namespace, t.sensor, t."trigger", h.dependency, h.digest, h.event_id, h.position, h.crc, h.transformed
-FROM held h JOIN triggers t ON t.number = h."trigger" ORDER BY h.position;
+SELECT h.number, t.namespace, t.sensor, t."trigger", h.dependency, h.digest, h.event_id, h.position, h.crc, h.transformed, h.at,
+       h.correlated, e.stored
+FROM held h JOIN triggers t ON t.number = h."trigger" LEFT JOIN events e ON e.position = h.position ORDER BY h.number;
 
 -- name: health
 SELECT s.damaged, (SELECT coalesce(sum(events), 0) FROM usage), (SELECT stored FROM events ORDER BY position LIMIT 1),

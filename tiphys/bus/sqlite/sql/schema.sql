@@ -58,16 +58,53 @@ CREATE TABLE triggers (
     UNIQUE (namespace, sensor, "trigger")
 );
 
+-- `number` is the order in which they came; `correlated` the value of `correlate`.
 CREATE TABLE held (
+    number INTEGER PRIMARY KEY,
     "trigger" INTEGER NOT NULL,
+    correlated TEXT NOT NULL,
     dependency TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    at REAL NOT NULL,
     digest TEXT NOT NULL,
     event_id TEXT NOT NULL,
-    position INTEGER NOT NULL,
     crc INTEGER NOT NULL,
     transformed BLOB,
-    PRIMARY KEY ("trigger", dependency)
+    UNIQUE ("trigger", correlated, dependency, position)
 );
+
+-- Events that a trigger decides later, in the order of their numbers.
+CREATE TABLE deferred (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    "trigger" INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
+    at REAL NOT NULL,
+    replay INTEGER NOT NULL,
+    crc INTEGER NOT NULL
+);
+CREATE INDEX deferred_by_trigger ON deferred ("trigger", number);
+CREATE INDEX deferred_by_position ON deferred (position);
+
+-- Keys that have fired (`once`), as 16 bytes; `before` says how often before that.
+CREATE TABLE once (
+    "trigger" INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    firing TEXT NOT NULL,
+    at REAL NOT NULL,
+    until REAL NOT NULL,
+    before INTEGER NOT NULL,
+    PRIMARY KEY ("trigger", key)
+) WITHOUT ROWID;
+CREATE INDEX once_by_until ON once (until);
+
+-- The firings that verdicts ONCE name.
+CREATE TABLE repeats (
+    position INTEGER NOT NULL,
+    "trigger" INTEGER NOT NULL,
+    firing TEXT NOT NULL,
+    PRIMARY KEY (position, "trigger", firing)
+) WITHOUT ROWID;
 
 -- state: 0 pending, 1 started, 2 succeeded, 3 dead, 4 cancelled
 CREATE TABLE firings (

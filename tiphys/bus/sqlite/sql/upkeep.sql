@@ -68,13 +68,13 @@ DELETE FROM events WHERE position = :key;
 
 -- name: set_held_aside
 INSERT INTO damaged (kind, key, reason, found, content)
-SELECT 'held', concat(event_id, '@', position), :reason, :now, transformed FROM held WHERE rowid = :key;
+SELECT 'held', concat(event_id, '@', position), :reason, :now, transformed FROM held WHERE number = :key;
 
 -- name: held_row
-SELECT position FROM held WHERE rowid = :key;
+SELECT position FROM held WHERE number = :key;
 
 -- name: delete_held_row
-DELETE FROM held WHERE rowid = :key;
+DELETE FROM held WHERE number = :key;
 
 -- name: count_damaged
 UPDATE state SET damaged = damaged + 1;

@@ -1,0 +1,59 @@
+-- name: insert_deferred
+INSERT INTO deferred ("trigger", position, event_id, at, replay, crc)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows);
+
+-- name: delete_deferred
+DELETE FROM deferred WHERE number IN (SELECT value FROM json_each(:numbers)) RETURNING number, position;
+
+-- name: abandon_deferred
+DELETE FROM deferred WHERE number IN (
+    SELECT number FROM deferred WHERE "trigger" = :trigger ORDER BY number LIMIT :limit) RETURNING position;
+
+-- name: deferring_after
+-- Skips from trigger to trigger through the index; run it again with the answer.
+SELECT "trigger", count(*) FROM deferred WHERE "trigger" = (
+    SELECT "trigger" FROM deferred WHERE "trigger" > :after ORDER BY "trigger" LIMIT 1) GROUP BY "trigger";
+
+-- name: deferred_of
+SELECT d.number, d.position, d.event_id, d.at, d.replay, d.crc, coalesce(e.size, 0)
+FROM deferred d LEFT JOIN events e ON e.position = d.position
+WHERE d."trigger" = :trigger ORDER BY d.number LIMIT :limit;
+
+-- name: deciding_at
+-- The triggers that are still to decide, by event.
+SELECT d.position, t.namespace, t.sensor, t."trigger" FROM deferred d JOIN triggers t ON t.number = d."trigger"
+WHERE d.position IN (SELECT value FROM json_each(:positions)) ORDER BY d.number;
+
+-- name: deferred_row
+SELECT position FROM deferred WHERE number = :key;
+
+-- name: set_deferred_aside
+INSERT INTO damaged (kind, key, reason, found, content)
+SELECT 'deferred', concat(event_id, '@', position), :reason, :now, NULL FROM deferred WHERE number = :key;
+
+-- name: delete_deferred_row
+DELETE FROM deferred WHERE number = :key;
+
+-- name: put_once
+INSERT OR REPLACE INTO once ("trigger", key, firing, at, until, before)
+SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4, value ->> 5 FROM json_each(:rows);
+
+-- name: once_of
+SELECT key, firing, at, until, before FROM once
+WHERE "trigger" = :trigger AND key IN (SELECT unhex(value) FROM json_each(:keys));
+
+-- name: remove_once
+-- As long as the firing is recorded its id must not be given again.
+DELETE FROM once WHERE ("trigger", key) IN (
+    SELECT o."trigger", o.key FROM once o WHERE o.until < :before
+    AND NOT EXISTS (SELECT 1 FROM firings f WHERE f.id = o.firing) ORDER BY o.until LIMIT :limit);
+
+-- name: insert_repeats
+INSERT OR IGNORE INTO repeats (position, "trigger", firing)
+SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(:rows);
+
+-- name: repeats_of
+SELECT t.namespace, t.sensor, t."trigger", r.firing FROM repeats r JOIN triggers t ON t.number = r."trigger" WHERE r.position = :position;
+
+-- name: remove_repeats
+DELETE FROM repeats WHERE position IN (SELECT value FROM json_each(:positions));
