@@ -287,7 +287,7 @@ class Printer:
         if text[1] in "IN":
             if text[1] == "N" and not self.space and not self.plus:
                 text = text[1:]
-            self._pad(text if self.plus or text[0] != "+" else text[1:], zeros=False)
+            self._pad(text, zeros=False)  # an infinity keeps its plus
             return
         if self.sharp and verb != "b":
             text = _with_point(text, verb, precision)

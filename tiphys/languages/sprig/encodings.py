@@ -1,0 +1,107 @@
+"""sprig's base64 and base32, strict as Go's `StdEncoding`: line ends are skipped, and of what is wrong comes the text of the error."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Final
+
+from tiphys.languages.golang.values import Function
+from tiphys.languages.sprig.bounds import check_text, from_bytes, to_bytes
+
+__all__ = ["FUNCTIONS", "decode_base64"]
+
+_LINES: Final = re.compile(rb"[\r\n]")
+_BASE64: Final = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_BASE64_DIGITS: Final = re.compile(rb"(?:[\r\n]*[A-Za-z0-9+/])*")
+_BASE32: Final = re.compile(rb"(?:[A-Z2-7]{8})*(?:[A-Z2-7]{2}={6}|[A-Z2-7]{4}={4}|[A-Z2-7]{5}={3}|[A-Z2-7]{7}=)?")
+_BASE32_DIGITS: Final = re.compile(rb"[A-Z2-7]*")
+
+
+class _Corrupt(ValueError):  # noqa: N818  Go's CorruptInputError
+    """The byte at which Go gives up."""
+
+
+def _base64_encoded(text: str) -> str:
+    data = to_bytes(text)
+    check_text("b64enc", 4 * len(data) // 3, 2 * len(data))
+    return base64.b64encode(data).decode()
+
+
+def decode_base64(text: str) -> bytes:
+    """Raises `ValueError` with Go's text."""
+    data = to_bytes(text)
+    plain = _LINES.sub(b"", data)
+    if not _BASE64.fullmatch(plain):
+        raise ValueError(f"illegal base64 data at input byte {_corrupt_base64(data)}")
+    return base64.b64decode(plain)
+
+
+def _corrupt_base64(data: bytes) -> int:
+    """Where Go gives up."""
+    digits = _BASE64_DIGITS.match(data)
+    at = digits.end() if digits else 0
+    count = len(_LINES.sub(b"", data[:at])) % 4
+    after = _after_lines(data, at)
+    if after == len(data):
+        return after - count  # the last group is short
+    if data[after] != 0x3D or count < 2:
+        return after
+    at = after + 1
+    if count == 2:
+        at = _after_lines(data, at)
+        if at == len(data):
+            return at
+        if data[at] != 0x3D:
+            return at - 1
+        at += 1
+    return _after_lines(data, at)
+
+
+def _after_lines(data: bytes, at: int) -> int:
+    while at < len(data) and data[at] in b"\r\n":
+        at += 1
+    return at
+
+
+def _base64_decoded(text: str) -> str:
+    try:
+        return from_bytes(decode_base64(text))
+    except ValueError as error:
+        return str(error)
+
+
+def _base32_encoded(text: str) -> str:
+    return base64.b32encode(to_bytes(text)).decode()
+
+
+def _base32_decoded(text: str) -> str:
+    data = _LINES.sub(b"", to_bytes(text))
+    if not _BASE32.fullmatch(data):
+        return f"illegal base32 data at input byte {_corrupt_base32(data)}"
+    return from_bytes(base64.b32decode(data))
+
+
+def _corrupt_base32(data: bytes) -> int:
+    """Where Go gives up; line ends are out of the text by then."""
+    digits = _BASE32_DIGITS.match(data)
+    at = digits.end() if digits else 0
+    count, left = at % 8, len(data) - at - 1
+    if left < 0:
+        return at - count
+    if data[at] != 0x3D or count < 2 or left >= 8:
+        return at
+    if left + count < 7:
+        return len(data)
+    for ahead in range(7 - count):
+        if left > ahead and data[at + 1 + ahead] != 0x3D:
+            return at + ahead
+    return at
+
+
+FUNCTIONS: Final = (
+    Function("b64enc", ("string",), _base64_encoded, "string"),
+    Function("b64dec", ("string",), _base64_decoded, "string"),
+    Function("b32enc", ("string",), _base32_encoded, "string"),
+    Function("b32dec", ("string",), _base32_decoded, "string"),
+)
