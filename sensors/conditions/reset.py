@@ -62,3 +62,8 @@ class Reset:
             self._from = last.timestamp() if last else -math.inf
             self._until = following.timestamp() if following else math.inf
         return self._from
+
+    def until(self, at: float) -> float:
+        """The first reset after `at`, both Unix seconds; `inf` if there is none."""
+        self.since(at)
+        return self._until

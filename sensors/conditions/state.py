@@ -11,6 +11,7 @@ that at which it is decided, so that a backlog is decided as it would have been 
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -159,6 +160,18 @@ class Gate:
             kept.remove(same[0])
             dropped.append(Dropped(same[0], Loss.FULL))
         kept.append(event)
+
+    @property
+    def lapses(self) -> bool:
+        """Whether what is held can lapse by itself: `lapsed` is then to be asked at `next_lapse`."""
+        return self._within is not None or self._reset is not None
+
+    def next_lapse(self, now: float) -> float:
+        """When something that is held at `now` may have lapsed (Unix seconds): the next reset, or `within` from now; `inf` if never."""
+        return min(
+            now + self._within if self._within is not None else math.inf,
+            self._reset.until(now) if self._reset is not None else math.inf,
+        )
 
     def lapsed(self, held: Sequence[HeldEvent], now: float) -> bool:
         """Whether nothing of what is held can be part of a firing any more, since its time is over: the caller may drop it."""
