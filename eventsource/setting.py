@@ -15,13 +15,15 @@ __all__ = ["Setting"]
 
 
 class Setting:
-    """Where one source stands: its address, its type, its health, its namespace's secrets."""
+    """Where one source stands: its address, its type, its health, its namespace's secrets. `payloads`: events keep what their source had
+    to decode, since something in this process will ask for it soon."""
 
-    def __init__(self, address: Address, event_type: str, health: Health, secrets: Secrets) -> None:
+    def __init__(self, address: Address, event_type: str, health: Health, secrets: Secrets, *, payloads: bool = False) -> None:
         self.address = address
         self.health = health
         self._type = event_type
         self._secrets = secrets
+        self._payloads = payloads
 
     def event(
         self,
@@ -47,7 +49,7 @@ class Setting:
             bus=bus,
             extensions={"worldid": known, **extensions} if known is not None else extensions,
         )
-        if payload is not UNPARSED:
+        if self._payloads and payload is not UNPARSED:
             event.remember(payload)
         return event
 

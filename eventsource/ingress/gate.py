@@ -14,15 +14,12 @@ from typing import Final
 from urllib.parse import unquote
 
 import structlog
-from aiohttp import web
-from aiohttp.client_exceptions import ClientPayloadError
 
 from eventsource.health import trace
 from eventsource.ingress.alarm import Alarm
-from eventsource.ingress.headers import grouped
+from eventsource.ingress.incoming import Incoming
 from eventsource.ingress.limits import CUT_OFF, TOO_LARGE, Budget, Flight, Limits, Refusal, openings, read_body
 from eventsource.ingress.observer import Observer
-from eventsource.ingress.reply import Reply
 from eventsource.ingress.routes import Binding, Table
 from eventsource.ingress.signatures import SCHEMES, Headers, Unverified, first, verify
 from eventsource.source import Answer, Request
@@ -63,10 +60,10 @@ class Gate:
         """Requests that are being served."""
         return self._budget.requests
 
-    async def answer(self, port: int, request: web.BaseRequest) -> web.StreamResponse:
-        """The response to a request that came in at a port of the table."""
+    async def answer(self, port: int, request: Incoming) -> tuple[Answer, bool]:
+        """The answer to a request that came in at a port of the table, and whether the connection must end with it."""
         started = time.perf_counter()
-        path, _, query = request.raw_path.partition("?")
+        path, _, query = request.target.partition("?")
         if "%" in path:
             path = unquote(path)
         found = self.table.find(port, path)
@@ -79,25 +76,24 @@ class Gate:
             try:
                 flight = self._budget.enter()
                 try:
-                    headers = grouped(request.raw_headers)
-                    body = await self._verified(binding, request, headers, flight)
-                    answer = await self._handled(binding, Request(request.method, path, query, headers, body, params))
+                    body = await self._verified(binding, request, flight)
+                    answer = await self._handled(binding, Request(request.method, path, query, request.headers, body, params))
                 finally:
                     size = flight.size
                     flight.end()
             except Refusal as refusal:
                 answer, close = refusal.answer, refusal.close
         self._observer.answered(address, answer.status, answer.reason, time.perf_counter() - started, size)
-        return Reply(answer, close=close)
+        return answer, close
 
     def _without_route(self, path: str) -> Answer:
         if path == "/health":
             return HEALTHY
         return NOT_FOUND if self.ready else NOT_READY
 
-    async def _verified(self, binding: Binding, request: web.BaseRequest, headers: Headers, flight: Flight) -> bytes:
+    async def _verified(self, binding: Binding, request: Incoming, flight: Flight) -> bytes:
         """The body of a request that passed every check before parsing, its bytes counted in `flight`. Raises `Refusal`."""
-        route = binding.route
+        route, headers = binding.route, request.headers
         if route.auth_secret is not None:
             await self._authorize(binding, route.auth_secret, first(headers, "Authorization"))
         if route.method is not None and request.method != route.method:
@@ -106,10 +102,10 @@ class Gate:
         if length is not None and int(length[0]) > route.max_body:  # digits, or it would be no request
             raise Refusal(TOO_LARGE, close=True)
         if "Expect" in headers:
-            _tell_to_continue(request, headers)
+            _tell_to_continue(request)
         try:
-            body = await read_body(request.content, route.max_body, self._limits.body, flight)
-        except (ClientPayloadError, web.RequestPayloadError, ConnectionError) as error:
+            body = await read_body(request.body, route.max_body, self._limits.body, flight)
+        except ConnectionError as error:
             raise Refusal(CUT_OFF, close=True) from error
         if route.signature is not None:
             await self._check_signature(binding, route.signature, headers, body)
@@ -177,8 +173,7 @@ def problem_of(ref: SecretRef, secret: bytes) -> str | None:
     return None
 
 
-def _tell_to_continue(request: web.BaseRequest, headers: Headers) -> None:
+def _tell_to_continue(request: Incoming) -> None:
     """RFC 9110, 10.1.1: the sender waits for this before it sends the body. It comes only after the checks that need none."""
-    waits = headers["Expect"][0].lower() == "100-continue" and not request.content.is_eof()
-    if waits and request.transport is not None:
-        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    if request.headers["Expect"][0].lower() == "100-continue":
+        request.proceed()

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 import orjson
 
-__all__ = ["MASK", "canonical", "grouped", "masked"]
+__all__ = ["LEFT_OUT", "MASK", "canonical", "masked"]
 
 MASK: Final = "*** Masked Auth Secret ***"
 """What stands in an event for the value of `Authorization`, as in argo-events."""
 
-# Go keeps these out of a request's header map: `Host` is a field of its own, the others belong to the transfer.
-_LEFT_OUT: Final = frozenset({"Host", "Transfer-Encoding", "Trailer"})
+LEFT_OUT: Final = frozenset({"Host", "Transfer-Encoding", "Trailer"})
+"""What Go keeps out of a request's header map: `Host` is a field of its own, the others belong to the transfer."""
 
 
 @lru_cache(maxsize=4096)
 def canonical(name: bytes) -> str:
     """The canonical MIME form: `x-GITHUB-event` → `X-Github-Event`, `X_UNDER` → `X_under` (Go's `textproto.CanonicalMIMEHeaderKey`)."""
     return "-".join(part.capitalize() for part in name.decode("utf-8", "replace").split("-"))
-
-
-def grouped(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
-    """Each name with all its values in order; bytes that are not UTF-8 become U+FFFD."""
-    found: dict[str, list[str]] = {}
-    for name, value in raw:
-        known = canonical(name)
-        if known in found:
-            found[known].append(value.decode("utf-8", "replace"))
-        elif known not in _LEFT_OUT:
-            found[known] = [value.decode("utf-8", "replace")]
-    return found
 
 
 def masked(headers: Mapping[str, Sequence[str]]) -> tuple[bytes, Mapping[str, Sequence[str]]]:

@@ -84,7 +84,7 @@ class Flight:
 
 
 class Content(Protocol):
-    """The part of `aiohttp.StreamReader` that is used."""
+    """What is asked of a body that arrives (`eventsource.ingress.incoming.Body`)."""
 
     def is_eof(self) -> bool:
         """Whether all of it has arrived."""

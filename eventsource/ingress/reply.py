@@ -1,8 +1,4 @@
-"""An answer on the wire: plain text, one write.
-
-aiohttp's own `Response` builds a header map for each answer; ours are a few texts, so their head is made once. It is still a
-`StreamResponse` to aiohttp, which asks it to `prepare` (all is sent there), to `write_eof`, and whether the connection goes on.
-"""
+"""An answer on the wire: plain text, one write. Its head is made once: ours are a few texts."""
 
 from __future__ import annotations
 
@@ -10,48 +6,26 @@ import time
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-
-from aiohttp import HttpVersion10, web
-from aiohttp.abc import AbstractStreamWriter
+from typing import Final
 
 from eventsource.source import Answer
 
-__all__ = ["Reply"]
+__all__ = ["CONTINUE", "written"]
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Reply(web.StreamResponse):
-    """The response for an answer. `close` ends the connection after it."""
-
-    def __init__(self, answer: Answer, *, close: bool = False) -> None:
-        super().__init__(status=answer.status)
-        self._answer = answer
-        self._closing = close
-
-    @property
-    def keep_alive(self) -> bool:
-        """Whether the connection goes on."""
-        return not self._closing
-
-    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Send all of it. Raises `ConnectionResetError` if the sender is gone."""
-        if not request.keep_alive:
-            self._closing = True
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError("the sender is gone")
-        answer = self._answer
-        head = _head(answer.status, len(answer.body.encode()), tuple(answer.headers.items()))
-        connection = b""
-        if self._closing:
-            connection = b"Connection: close\r\n"
-        elif request.version == HttpVersion10:
-            connection = b"Connection: keep-alive\r\n"
-        body = b"" if request.method == "HEAD" else answer.body.encode()
-        transport.write(b"%b%bDate: %b\r\n\r\n%b" % (head, connection, _date(int(time.time())), body))
-        return None
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """Everything was sent by `prepare`."""
+def written(answer: Answer, *, close: bool = False, old: bool = False, head_only: bool = False) -> bytes:
+    """The bytes of an answer. `close` announces that the connection ends with it, `old` speaks to an HTTP/1.0 sender, `head_only`
+    leaves the body out (to `HEAD`)."""
+    connection = b""
+    if close:
+        connection = b"Connection: close\r\n"
+    elif old:
+        connection = b"Connection: keep-alive\r\n"
+    head = _head(answer.status, len(answer.body.encode()), tuple(answer.headers.items()))
+    body = b"" if head_only else answer.body.encode()
+    return b"%b%bDate: %b\r\n\r\n%b" % (head, connection, _date(int(time.time())), body)
 
 
 @lru_cache(maxsize=256)

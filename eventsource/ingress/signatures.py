@@ -75,15 +75,20 @@ def verify(scheme: Scheme, secret: bytes, headers: Headers, body: bytes, now: fl
     """Return if the request was signed with `secret`; `now` is Unix seconds. Raises `Unverified`."""
     if not secret:
         raise Unverified("the signature cannot be checked: this endpoint has no secret")
-    sent = next((value for name in scheme.headers if (value := first(headers, name))), "")
-    if not sent:
+    sent = ""
+    for name in scheme.headers:
+        if sent := first(headers, name):
+            break
+    else:
         raise Unverified("missing signature")
     if not scheme.algorithms:
         if not hmac.compare_digest(sent.encode(), secret):
             raise Unverified("the token does not match")
         return
-    prefix = next((prefix for prefix in scheme.algorithms if sent.startswith(prefix)), None)
-    if prefix is None:
+    for prefix in scheme.algorithms:
+        if sent.startswith(prefix):
+            break
+    else:
         raise Unverified(f"the signature is of an unknown kind; it must begin with {' or '.join(scheme.algorithms)}")
     digest = _decode(sent[len(prefix) :], scheme.encoding)
     mac = hmac.new(secret, digestmod=scheme.algorithms[prefix])

@@ -15,6 +15,7 @@ from eventsource.ingress.forms import FormFault, parse_form
 from eventsource.ingress.headers import masked
 from eventsource.ingress.webhook_context import PUBLISHED, WebhookContext, decoded, metadata_member, payload_key, refused
 from eventsource.source import Answer, Context, Emit, Endpoint, Notice, Request, Route, register
+from tiphys.bus.event import Event
 from tiphys.errors import FieldError, shorten
 from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
@@ -120,18 +121,24 @@ class Github(Endpoint[GithubSpec]):
     async def handle(self, request: Request, emit: Emit) -> Answer:
         """Publish the delivery: `headers`, `body` and, if there is any, `metadata`."""
         raw, body = await decoded(_content(request))
+        event = self._event(request, raw, body)
+        # let go before the wait: what is decoded for the next requests finds its memory still in the processor's cache
+        del raw, body
+        await emit(event)
+        return PUBLISHED
+
+    def _event(self, request: Request, raw: bytes, body: Any) -> Event:
         if not isinstance(body, dict):
             raise refused("not-an-object", "the payload is no JSON object")
-        event, delivery = request.header("X-Github-Event"), request.header("X-Github-Delivery")
-        raw, body = _named(raw, body, {_EVENT: event, _DELIVERY: delivery})
+        kind, delivery = request.header("X-Github-Event"), request.header("X-Github-Delivery")
+        raw, body = _named(raw, body, {_EVENT: kind, _DELIVERY: delivery})
         head, headers = masked(request.headers)
         data = b'{"headers":%b,"body":%b%b}' % (head, raw, self._metadata)
         payload: dict[str, object] = {"headers": headers, "body": body}
         if self._metadata:
             payload["metadata"] = self.settings.metadata
         key = payload_key(delivery, request, authenticated=self._route.authenticated)
-        await emit(self.context.event(data, key=key, worldid=delivery or None, payload=payload))
-        return PUBLISHED
+        return self.context.event(data, key=key, worldid=delivery or None, payload=payload)
 
 
 def _content(request: Request) -> bytes:

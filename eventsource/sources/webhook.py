@@ -14,6 +14,7 @@ from eventsource.ingress.forms import FormFault, parse_form
 from eventsource.ingress.headers import canonical, masked
 from eventsource.ingress.webhook_context import PUBLISHED, WebhookContext, decoded, metadata_member, payload_key, refused
 from eventsource.source import Answer, Context, Emit, Endpoint, Notice, Request, Route, register
+from tiphys.bus.event import Event
 from tiphys.errors import FieldError
 from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
@@ -88,6 +89,13 @@ class Webhook(Endpoint[WebhookSpec]):
     async def handle(self, request: Request, emit: Emit) -> Answer:
         """Publish the request: `header`, `body` and, if there is any, `metadata`."""
         raw, body = await self._body(request)
+        event = self._event(request, raw, body)
+        # let go before the wait: what is decoded for the next requests finds its memory still in the processor's cache
+        del raw, body
+        await emit(event)
+        return PUBLISHED
+
+    def _event(self, request: Request, raw: bytes, body: object) -> Event:
         head, headers = masked(request.headers)
         data = b'{"header":%b,"body":%b%b}' % (head, raw, self._metadata)
         payload: dict[str, object] = {"header": headers, "body": body}
@@ -95,8 +103,7 @@ class Webhook(Endpoint[WebhookSpec]):
             payload["metadata"] = self.settings.metadata
         sent = request.header(self._dedupe) if self._dedupe else ""
         key = payload_key(sent, request, authenticated=self._route.authenticated)
-        await emit(self.context.event(data, key=key, worldid=sent or None, payload=payload))
-        return PUBLISHED
+        return self.context.event(data, key=key, worldid=sent or None, payload=payload)
 
     @staticmethod
     async def _body(request: Request) -> tuple[bytes, object]:

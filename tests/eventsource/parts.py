@@ -142,7 +142,7 @@ async def house(
     asked = IngressSettings(host="127.0.0.1", bind=settings.pop("bind", lambda _port: 0), limits=limits or Limits(), **settings)
     async with Ingress(asked, counted) as ingress:
         ledger_: Ledger = ledger  # type: ignore[assignment]  # sources ask for cursors only
-        async with Room(log, ledger_, kept, ingress, restarts) as room:
+        async with Room(log, ledger_, kept, ingress, restarts, payloads=True) as room:
             ingress.ready()
             yield House(room, ingress, log, ledger, kept, counted)
 

@@ -16,7 +16,7 @@ from tests.bus.samples import KEY, Clock, Opened, event, fire, take
 from tests.bus.sqlite.place import SqlitePlace
 from tiphys.bus import Decision, Verdict, VerdictKind
 from tiphys.bus.sqlite import SqliteBus, SqliteSettings
-from tiphys.bus.sqlite.queries import migrations, schema, statements
+from tiphys.bus.sqlite.queries import migrations, schema, statements, writer
 from tiphys.bus.sqlite.store import migrate
 from tiphys.errors import StoreError, StoreLocked, UnknownRecord
 
@@ -109,6 +109,7 @@ async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 def empty() -> Iterator[apsw.Connection]:
     connection = apsw.Connection(":memory:")
     connection.execute(schema())
+    connection.execute(writer())
     yield connection
     connection.close()
 

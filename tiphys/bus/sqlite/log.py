@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
+import orjson
+
 from tiphys.bus.event import Event
 from tiphys.bus.log import Durability, EventLog, Stored
 from tiphys.bus.sqlite.records import Damaged, Origin, attributes_of, event_crc, event_from_row, id_key
@@ -100,7 +102,7 @@ class Recent:
 
 
 class Publish(Job[int]):
-    """One event to be stored. Those of a batch are one statement."""
+    """One event to be stored. Those of a batch are one statement; its row is made before the writer has it, if its origin is known."""
 
     point = "publish"
 
@@ -108,45 +110,48 @@ class Publish(Job[int]):
         super().__init__()
         self.event = event
         self.log = log
+        data = event.data
+        self.data = data or b""
+        self.length = -1 if data is None else len(data)
+        self.size = len(self.data) + _OVERHEAD
         self.origin = Origin(event.namespace, event.source, event.subject, event.type, event.bus)
-        self.origin_number = 0
-        self.attributes = attributes_of(event)
-        self.crc = event_crc(event.id, self.origin, event.time, self.attributes, event.data)
-        self.size = (0 if event.data is None else len(event.data)) + _OVERHEAD
+        self.origin_number = log.origin_numbers.get(self.origin)
+        self.row = b"" if self.origin_number is None else self.row_of(self.origin_number)
         self.duplicate = False
         self.at = 0.0
+
+    def row_of(self, origin: int) -> bytes:
+        """The row as `publishing` takes it."""
+        event = self.event
+        attributes = attributes_of(event)
+        crc = event_crc(event.id, self.origin, event.time, attributes, event.data)
+        return orjson.dumps((event.id, origin, self.size, crc, event.time, attributes, self.length, id_key(event.id).hex()))
+
+    @classmethod
+    def single(cls, tx: Transaction, jobs: list[Publish]) -> bool:
+        """As a rule: no origin is new, and the minute was remembered."""
+        return not tx.ticks and all(job.row for job in jobs)
 
     @classmethod
     def apply(cls, tx: Transaction, jobs: list[Publish]) -> None:
         """Store them under the next positions, their ids beside unless known, and count them."""
         before = tx.position
-        usage: dict[str, list[int]] = {}
-        rows: list[tuple[object, ...]] = []
-        keys: list[tuple[str, int]] = []
-        parts = [b"\0"]
-        offset = 2
+        for job in jobs:
+            if not job.row:
+                job.origin_number = tx.origin(job.origin)
+        rows = [job.row or job.row_of(tx.origin(job.origin)) for job in jobs]
+        tx.tick(before)
+        tx.position = before + len(jobs)
+        changes = tx.total_changes()
+        data = b"".join([b"\0", *[job.data for job in jobs]])
+        tx.run("publish", {"rows": f"[{b','.join(rows).decode()}]", "before": before, "now": tx.now, "data": data})
         for number, job in enumerate(jobs, before + 1):
-            event, data = job.event, job.event.data
-            length = -1 if data is None else len(data)
-            job.origin_number = tx.origin(job.origin)
-            rows.append((event.id, job.origin_number, job.size, job.crc, event.time, job.attributes, offset, length))
-            keys.append((id_key(event.id).hex(), number))
-            if data:
-                parts.append(data)
-                offset += length
-            counts = usage.setdefault(event.namespace, [0, 0])
-            counts[0] += 1
-            counts[1] += job.size
             job.result = number
             job.at = tx.now
-            job.duplicate = False
-        tx.position = before + len(jobs)
-        tx.rows("insert_events", rows, before=before, now=tx.now, data=b"".join(parts))
-        if tx.rows("insert_ids", keys) != len(jobs):
-            for job in jobs:
-                job.duplicate = tx.value("first_position", id=id_key(job.event.id)) != job.result
-        tx.rows("add_usage", [(namespace, count, size, size) for namespace, (count, size) in usage.items()])
-        tx.tick(before)
+        # an event and an id each, and a row of usage for each namespace
+        whole = tx.total_changes() - changes == 2 * len(jobs) + len({job.event.namespace for job in jobs})
+        for job in jobs:
+            job.duplicate = not whole and tx.value("first_position", id=id_key(job.event.id)) != job.result
 
     def committed(self) -> None:
         """Show it to the reader."""
@@ -162,6 +167,7 @@ class SqliteLog(EventLog):
         self._store = store
         self._opened_end = store.end
         self._wake = asyncio.Event()
+        self.origin_numbers = {origin: number for number, origin in store.origins.items()}
         self.recent = Recent()
 
     async def publish(self, event: Event) -> int:
@@ -177,12 +183,14 @@ class SqliteLog(EventLog):
             raise ValueError(f"an event of {job.size} bytes is larger than the store takes ({_MAX_EVENT})")
         if store.unfinished(event.namespace) + job.size > settings.unfinished_bytes:
             raise StoreUnavailable(f"namespace {event.namespace} has {settings.unfinished_bytes} bytes of unfinished work", 5.0)
-        return await store.submit(job)
+        return await writer.submit(job)
 
     def stored(self, job: Publish) -> None:
         """A publish is durable (called on the event loop, in order)."""
         self._store.end = job.result
-        self._store.origins.setdefault(job.origin_number, job.origin)
+        if not job.row and job.origin_number is not None:
+            self._store.origins[job.origin_number] = job.origin
+            self.origin_numbers[job.origin] = job.origin_number
         self._store.note_published(job.event.namespace, job.size)
         self.recent.add(job.result, job.event, job.size, job.at, duplicate=job.duplicate)
         self._wake.set()

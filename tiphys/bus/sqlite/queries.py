@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-__all__ = ["migrations", "schema", "statements"]
+__all__ = ["migrations", "schema", "statements", "writer"]
 
 _HEADING: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _COMMENT: Final = re.compile(r"^--.*\n?", re.MULTILINE)
@@ -34,6 +34,11 @@ def statements() -> Mapping[str, str]:
 def schema() -> str:
     """The present schema, for a new file."""
     return _text("schema.sql")
+
+
+def writer() -> str:
+    """What the connection that writes is prepared with."""
+    return _text("writer.sql")
 
 
 def migrations() -> tuple[str, ...]:

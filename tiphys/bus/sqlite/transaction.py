@@ -13,7 +13,7 @@ import apsw
 import orjson
 
 from tiphys.bus.firing import TriggerKey
-from tiphys.bus.sqlite.queries import statements
+from tiphys.bus.sqlite.queries import statements, writer
 from tiphys.bus.sqlite.records import Origin
 
 __all__ = ["Transaction", "rows_text"]
@@ -46,18 +46,22 @@ class Transaction:
         self._saved = self._remembered()
         self._new_origins: list[Origin] = []
         self._new_triggers: list[TriggerKey] = []
+        connection.execute(writer())
 
-    def begin(self) -> None:
-        """Start; `now` (Unix seconds) stands still until the end."""
+    def begin(self, *, single: bool = False) -> None:
+        """Start; `now` (Unix seconds) stands still until the end. With `single` what follows is one statement, which is a transaction
+        by itself."""
         self._saved = self._remembered()
         self.now = self.clock()
         self._new_origins.clear()
         self._new_triggers.clear()
-        self._connection.execute("BEGIN IMMEDIATE")
+        if not single:
+            self._connection.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
-        """Make it durable."""
-        self._connection.execute("COMMIT")
+        """Make it durable, if its statement did not do so by itself."""
+        if self._connection.in_transaction:
+            self._connection.execute("COMMIT")
 
     def rollback(self) -> None:
         """Undo it, in the file (where SQLite may have done so already) and in memory."""
@@ -83,6 +87,10 @@ class Transaction:
         """Run a named statement; says how many rows it changed."""
         self._connection.execute(self._sql[name], bindings)
         return self._connection.changes()
+
+    def total_changes(self) -> int:
+        """How many rows were changed since the connection was made, those of triggers too."""
+        return self._connection.total_changes()
 
     def value(self, name: str, /, **bindings: Any) -> Any:
         """The first column of the first row, `None` without one."""
@@ -110,6 +118,11 @@ class Transaction:
             self._new_triggers.append(key)
             self.run("insert_trigger", {"number": number, **key._asdict()})
         return number
+
+    @property
+    def ticks(self) -> bool:
+        """Whether `tick` has something to remember."""
+        return int(self.clock() // 60) != self.minute
 
     def tick(self, position: int) -> None:
         """Once in a minute, remember that everything up to `position` is older."""

@@ -25,6 +25,8 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 import apsw
@@ -66,6 +68,11 @@ class Job(ABC, Generic[T]):
             return self._token.pop()
         except IndexError:
             return False
+
+    @classmethod
+    def single(cls: type[JobT], tx: Transaction, jobs: list[JobT]) -> bool:
+        """Whether `apply` will change the file by one statement only, so that a batch of nothing else needs no transaction around it."""
+        return False
 
     @classmethod
     @abstractmethod
@@ -110,7 +117,9 @@ class Writer:
         self._after_batch = after_batch
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Job[Any]] = deque()
-        self._wake = threading.Event()
+        # C all through: a wait of threading's own conditions takes the interpreter's lock several times
+        self._signal: SimpleQueue[None] = SimpleQueue()
+        self._idle = False
         self._closing = False
         self._wal_pages = 0
         self.refusing = ""
@@ -141,8 +150,8 @@ class Writer:
         self.waiting += 1
         self.waiting_bytes += job.size
         self._queue.append(job)
-        if not self._wake.is_set():
-            self._wake.set()
+        if self._idle:
+            self._wake()
         cancelled = False
         while True:
             try:
@@ -163,6 +172,10 @@ class Writer:
         if cancelled and (task := asyncio.current_task()) is not None:
             self._loop.call_soon(_cancel_again, task)
         return job.result
+
+    def _wake(self) -> None:
+        self._idle = False
+        self._signal.put(None)
 
     def _left(self, job: Job[Any]) -> None:
         self.waiting -= 1
@@ -185,12 +198,12 @@ class Writer:
     def fail(self, error: BaseException) -> None:
         """A reader found the file broken: take nothing more."""
         self._break(error, [])
-        self._wake.set()
+        self._wake()
 
     async def close(self) -> None:
         """Do what waits, checkpoint and close the connection."""
         self._closing = True
-        self._wake.set()
+        self._wake()
         await self._loop.run_in_executor(None, self._thread.join)
 
     # -- the thread's side
@@ -220,9 +233,11 @@ class Writer:
             self._refuse_rest()
 
     def _next_batch(self) -> list[Job[Any]]:
-        if not self._queue and not self._closing:
-            self._wake.wait(self._probe_interval if self.refusing else None)
-            self._wake.clear()
+        self._idle = True
+        if not self._wanted():  # asked after it said that it is idle: what came before was not signalled
+            with suppress(Empty):
+                self._signal.get(timeout=self._probe_interval if self.refusing else None)
+        self._idle = False
         jobs: list[Job[Any]] = []
         size = 0
         queue = self._queue
@@ -232,6 +247,9 @@ class Writer:
                 jobs.append(job)
                 size += job.size
         return jobs
+
+    def _wanted(self) -> bool:
+        return bool(self._queue) or self._closing or self.broken is not None
 
     def _do(self, jobs: list[Job[Any]]) -> None:
         if self.refusing:
@@ -269,13 +287,21 @@ class Writer:
 
     def _commit(self, jobs: list[Job[Any]]) -> None:
         tx = self._transaction
-        tx.begin()
-        for kind, group in _groups(jobs):
-            kind.apply(tx, group)
         points = _points(jobs)
-        for point in points:
-            reach(f"{point}:before-commit")
-        tx.commit()
+        groups = list(_groups(jobs))
+        kind, group = groups[0]
+        if len(groups) == 1 and kind.single(tx, group):
+            tx.begin(single=True)
+            for point in points:
+                reach(f"{point}:before-commit")
+            kind.apply(tx, group)
+        else:
+            tx.begin()
+            for kind, group in groups:
+                kind.apply(tx, group)
+            for point in points:
+                reach(f"{point}:before-commit")
+            tx.commit()
         self.commits += 1
         for point in points:
             reach(f"{point}:after-commit")

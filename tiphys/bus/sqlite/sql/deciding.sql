@@ -1,22 +1,10 @@
--- name: insert_events
--- :data starts with a byte of filling, since the data of an empty parameter is NULL to substr.
-INSERT INTO events (position, stored, id, origin, size, crc, time, attributes, data)
-SELECT :before + 1 + key, :now, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
-       iif(value ->> 7 < 0, NULL, substr(:data, value ->> 6, value ->> 7))
-FROM json_each(:rows);
+-- name: publish
+INSERT INTO publishing (rows, before, now, data) VALUES (:rows, :before, :now, :data);
 
 -- name: insert_ids
 -- An id that is known keeps its first position.
 INSERT OR IGNORE INTO ids (id, position)
 SELECT unhex(value ->> 0), value ->> 1 FROM json_each(:rows);
-
--- name: add_usage
-INSERT INTO usage (namespace, events, stored, unsettled, pinned)
-SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, 0 FROM json_each(:rows) WHERE true
-ON CONFLICT (namespace) DO UPDATE SET
-    events = events + excluded.events,
-    stored = stored + excluded.stored,
-    unsettled = unsettled + excluded.unsettled;
 
 -- name: usage
 SELECT namespace, events, stored, unsettled, pinned FROM usage;
