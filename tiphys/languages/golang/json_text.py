@@ -142,15 +142,18 @@ def marshal(value: Any, *, escape_html: bool = True, indent: str = "") -> str:
     return _Writer(escape_html, indent).text(value)
 
 
-def unmarshal(text: str) -> Any:
-    """The decoded value, all numbers as floats. Raises `GoError` for text that Go refuses, numbers beyond a double included."""
+def unmarshal(text: str, *, lenient: bool = False) -> Any:
+    """The decoded value, all numbers as floats. Raises `GoError` for text that Go refuses.
+
+    A number beyond a double is such an error too, but what Go has decoded by then has nil in its place: `lenient` gives that.
+    """
     data = to_bytes(text)
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
         value = _unmarshal_slowly(data)
     try:
-        return _floats(value)
+        return _floats(value, lenient)
     except RecursionError as error:
         raise GoError("json: nested too deeply") from error
 
@@ -162,15 +165,17 @@ def _unmarshal_slowly(data: bytes) -> Any:
         raise GoError(f"json: {error.problem}") from error
 
 
-def _floats(value: Any) -> Any:
+def _floats(value: Any, lenient: bool) -> Any:
     kind = type(value)
     if kind is str or value is None or kind is bool:
         return value
     if kind is dict:
-        return {key: _floats(item) for key, item in value.items()}
+        return {key: _floats(item, lenient) for key, item in value.items()}
     if kind is list:
-        return [_floats(item) for item in value]
+        return [_floats(item, lenient) for item in value]
     number = float(value)
-    if math.isinf(number):
-        raise GoError("json: cannot unmarshal a number beyond a float64 into Go value of type float64")
-    return number
+    if not math.isinf(number):
+        return number
+    if lenient:
+        return None
+    raise GoError("json: cannot unmarshal a number beyond a float64 into Go value of type float64")

@@ -328,17 +328,23 @@ def _time(fields: _Fields, rest: str) -> Time:
     if not fields.year:
         raise _Bad(": year out of range (the calendar here begins with the year 1)")
     microsecond, nanoseconds = divmod(fields.nanosecond, 1000)
-    day = datetime(fields.year, fields.month, fields.day, tzinfo=_zone(fields))
-    return Time(day.replace(hour=fields.hour, minute=fields.minute, second=fields.second, microsecond=microsecond), nanoseconds)
+    zone = _zone(fields)
+    day = datetime(fields.year, fields.month, fields.day, tzinfo=UTC if zone is None else zone)
+    instant = day.replace(hour=fields.hour, minute=fields.minute, second=fields.second, microsecond=microsecond)
+    if zone is None:
+        # Go does not know the zone: it takes the clock for UTC's, and gives the time that name.
+        hours = int(fields.zone[3:]) if fields.zone.startswith("GMT") and len(fields.zone) > 3 else 0
+        instant = instant.astimezone(timezone(timedelta(hours=hours), fields.zone))
+    return Time(instant, nanoseconds)
 
 
-def _zone(fields: _Fields) -> tzinfo:
+def _zone(fields: _Fields) -> tzinfo | None:
+    """The zone; none where the text has only a name."""
     if fields.utc or (not fields.offset and fields.zone in ("", "UTC")):
         return UTC
-    if fields.offset is not None:
-        shift = timedelta(seconds=fields.offset)
-        if not -_DAY < shift < _DAY:
-            raise _Bad(": time zone offset out of range (24 hours are too many here)")
-        return timezone(shift, fields.zone) if fields.zone else timezone(shift)
-    hours = int(fields.zone[3:]) if fields.zone.startswith("GMT") and len(fields.zone) > 3 else 0
-    return timezone(timedelta(hours=hours), fields.zone)
+    if fields.offset is None:
+        return None
+    shift = timedelta(seconds=fields.offset)
+    if not -_DAY < shift < _DAY:
+        raise _Bad(": time zone offset out of range (24 hours are too many here)")
+    return timezone(shift, fields.zone) if fields.zone else timezone(shift)

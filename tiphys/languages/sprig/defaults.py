@@ -34,7 +34,7 @@ def _ternary(yes: Any, no: Any, condition: bool) -> Any:
 def _from_json(text: str) -> Any:
     """The value; nil where the text is no JSON."""
     try:
-        return json_text.unmarshal(text)
+        return json_text.unmarshal(text, lenient=True)
     except GoError:
         return None
 

@@ -36,9 +36,10 @@ def _set(given: _Map | None, key: str, value: Any) -> _Map:
     return given
 
 
-def _unset(given: _Map | None, key: str) -> _Map | None:
-    if given:
-        given.pop(key, None)
+def _unset(given: _Map | None, key: str) -> _Map:
+    if given is None:
+        return {}
+    given.pop(key, None)
     return given
 
 
@@ -68,12 +69,12 @@ def _omit(given: _Map | None, *keys: str) -> _Map:
     return {key: value for key, value in (given or {}).items() if key not in out}
 
 
-def _merged(given: _Map | None, sources: tuple[_Map | None, ...], overwrite: bool) -> _Map | None:
+def _merged(given: _Map | None, sources: tuple[_Map | None, ...], overwrite: bool) -> _Map:
     walk = Walk("merge")
+    given = {} if given is None else given
     try:
         for source in sources:
             if source is not None:
-                given = {} if given is None else given
                 _merge(given, source, overwrite, walk)
     except RecursionError as error:
         raise GoError("merge: the maps are nested too deeply, or contain themselves") from error
@@ -106,15 +107,17 @@ def _vacant(value: Any) -> bool:
     return value is None or empty(value)
 
 
-def _merge_keeping(given: _Map | None, *sources: _Map | None) -> _Map | None:
+def _merge_keeping(given: _Map | None, *sources: _Map | None) -> _Map:
     return _merged(given, sources, overwrite=False)
 
 
-def _merge_overwriting(given: _Map | None, *sources: _Map | None) -> _Map | None:
+def _merge_overwriting(given: _Map | None, *sources: _Map | None) -> _Map:
     return _merged(given, sources, overwrite=True)
 
 
 def _deep_copy(value: Any) -> Any:
+    if value is None:
+        raise GoError("reflect: call of reflect.Value.Type on zero Value")
     try:
         return _copied(value, Walk("deepCopy"))
     except RecursionError as error:

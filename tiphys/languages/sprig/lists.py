@@ -101,7 +101,7 @@ def _chunk(size: int, value: Any) -> Lists:
     chunks = math.floor((count - 1) / size) + 1 if size else -1
     if chunks == 0:
         return Lists()
-    if chunks != 1 or math.fmod(count, size) != count:
+    if chunks != 1 or not count or math.fmod(count, size) != count:
         raise GoError("runtime error: makeslice: len out of range")
     return Lists([list(found)])
 

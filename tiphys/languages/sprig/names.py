@@ -12,13 +12,17 @@ from collections.abc import Callable
 from typing import Final
 
 from tiphys.languages.golang.values import Function
-from tiphys.languages.sprig.bounds import check_characters, well_formed
+from tiphys.languages.sprig.bounds import check_characters
 from tiphys.languages.sprig.cases import connects, is_upper, lower
 
 __all__ = ["FUNCTIONS"]
 
 _NONE, _NUMBER, _CAPITALS, _LETTERS, _CONNECTOR, _PUNCTUATION, _OTHER = range(7)
 _BAD: Final = "�"
+
+
+def _is_bad(char: str) -> bool:
+    return char == _BAD or "\ud800" <= char <= "\udfff"
 
 
 def _is_letter(char: str) -> bool:
@@ -71,7 +75,7 @@ class _Words:
         """The next word; one of no class at the end of the text, and where nothing valid is left of it."""
         start = self._at
         char, at = self._next(start, _BAD)
-        if char == _BAD:
+        if _is_bad(char):
             self.kind, self._at = _NONE, at
         elif not connects(char) and not _is_punctuation(char) and is_upper(char):
             self.kind, self._at = _CAPITALS, self._capitals(char, at)
@@ -85,7 +89,7 @@ class _Words:
         while at < len(self._text):
             char = self._text[at]
             at += 1
-            if char != _BAD:
+            if not _is_bad(char):
                 return char, at
         return before, at
 
@@ -115,13 +119,15 @@ class _Words:
 def _small(kind: int, word: str, connector: str) -> str:
     if kind == _CAPITALS:
         return lower(word)
-    return connector * len(word) if kind == _CONNECTOR else word
+    if kind == _CONNECTOR:
+        return "".join(connector if connects(char) else _BAD for char in word)
+    return word
 
 
 def _joined(text: str, connector: str) -> str:
     """The words of a text in small letters, with `connector` between them."""
     check_characters("snakecase", text)
-    words = _Words(well_formed(text))
+    words = _Words(text)
     parts: list[str] = []
 
     def write(kind: int, word: str) -> None:

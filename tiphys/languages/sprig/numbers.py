@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,17 +15,21 @@ from tiphys.languages.sprig.cast import MAX_INT64, MIN_INT64, to_float64, to_int
 
 __all__ = ["FUNCTIONS", "atoi"]
 
+_DIGITS: Final = re.compile(r"([+-]?)([0-9]+)")
+_UINT64: Final = 1 << 64
 _ZERO: Final = "runtime error: integer divide by zero"
 
 
 def atoi(text: str) -> int:
     """`strconv.Atoi` without its error: 0 for what is no number, the nearest number for what is out of range."""
-    digits = text[1:] if text[:1] in ("+", "-") else text
-    if not (digits.isascii() and digits.isdecimal()):
+    match = _DIGITS.match(text)
+    if match is None:
         return 0
-    digits = digits.lstrip("0") or "0"
-    number = int(digits) if len(digits) < 20 else MAX_INT64 + 1
-    return max(-number, MIN_INT64) if text[0] == "-" else min(number, MAX_INT64)
+    sign, digits = match.groups()
+    number = int(digits.lstrip("0")[:21] or 0)
+    if match.end() < len(text) and number < _UINT64:  # Go sees that it is too large before it sees that it is none
+        return 0
+    return max(-number, MIN_INT64) if sign == "-" else min(number, MAX_INT64)
 
 
 def _add(*values: Any) -> Int64:
@@ -218,12 +223,35 @@ def _ceil(value: Any) -> float:
     return math.copysign(math.ceil(number), number) if math.isfinite(number) else number
 
 
+def _power_of_ten(exponent: int) -> float:
+    """`math.Pow(10, exponent)`, which Go squares and multiplies its way to: from 1e23 on it is not the nearest number."""
+    result, result_exponent = 1.0, 0
+    base, base_exponent = math.frexp(10.0)
+    left = abs(exponent)
+    while left:
+        if base_exponent > 4096:
+            result_exponent += base_exponent
+            break
+        if left & 1:
+            result *= base
+            result_exponent += base_exponent
+        base *= base
+        base_exponent <<= 1
+        if base < 0.5:
+            base += base
+            base_exponent -= 1
+        left >>= 1
+    if exponent < 0:
+        result, result_exponent = 1 / result, -result_exponent
+    try:
+        return math.ldexp(result, result_exponent)
+    except OverflowError:
+        return math.inf
+
+
 def _round(value: Any, places: int, *on: float) -> float:
     """Up from `on` (0.5) and down below it, which for a negative number is always down."""
-    try:
-        power = math.pow(10, places)
-    except OverflowError:
-        power = math.inf
+    power = _power_of_ten(places)
     shifted = power * to_float64(value)
     if not math.isfinite(shifted):
         whole = shifted
