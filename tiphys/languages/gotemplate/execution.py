@@ -1,0 +1,131 @@
+"""One rendering: what it has written, the event's data as Go sees it, and how much it may still do.
+
+A template runs on the event loop, so its cost has to be bounded, whoever wrote it. A step is an iteration, a call or a `template`; a
+call that makes a large text takes as many steps as the text has kilobytes. `MAX_STEPS` steps take about 10 ms, and the clock is asked
+now and then for those that take longer. What is written is bounded, and so is the depth of `template`. What a single function makes is
+bounded where it is made (`tiphys.languages.sprig.bounds`, `tiphys.languages.golang.verbs`).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+from tiphys.languages.golang.values import LimitError
+
+__all__ = ["MAX_DEPTH", "MAX_OUTPUT", "MAX_STEPS", "TIME_LIMIT", "Failure", "Run"]
+
+MAX_STEPS: Final = 20_000
+MAX_DEPTH: Final = 50
+MAX_OUTPUT: Final = 4 << 20
+"""Characters that a template may write."""
+TIME_LIMIT: Final = 0.5
+"""Seconds of processor time for one rendering."""
+_BETWEEN_LOOKS: Final = 32
+_BITS_OF_A_STEP: Final = 10
+
+
+class Failure(Exception):  # noqa: N818  what it is; it becomes a TemplateError in the facade
+    """A template failed while it was run: `reason`, the `context` (the source of the expression at fault) and its `offset`."""
+
+    def __init__(self, reason: str, context: str, offset: int, remedy: str = "") -> None:
+        super().__init__(f"<{context}>: {reason}" if context else reason)
+        self.offset, self.remedy = offset, remedy
+
+
+class Run:
+    """The state of one rendering.
+
+    `root` is the data as it came; `whole` and `part` give it as Go has it after decoding JSON, its numbers as float64, unless
+    `whole_numbers`.
+    """
+
+    __slots__ = ("_converted", "_depth", "_look_at", "_room", "_started", "left", "parts", "root", "whole_numbers")
+
+    def __init__(self, root: Any, *, whole_numbers: bool) -> None:
+        self.root, self.whole_numbers = root, whole_numbers
+        self.parts: list[str] = []
+        self.left = MAX_STEPS
+        self._depth = 0
+        self._look_at = MAX_STEPS - _BETWEEN_LOOKS
+        self._room = MAX_OUTPUT
+        self._started = 0.0
+        self._converted: dict[int, Any] = {}
+
+    def step(self) -> None:
+        """An iteration, a call or a `template`. Raises `LimitError`."""
+        self.left -= 1
+        if self.left < self._look_at:
+            self._look()
+
+    def enter(self) -> None:
+        """Into a `template`; `leave` comes after it. Raises `LimitError`."""
+        self.step()
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise LimitError(f"more than {MAX_DEPTH} templates within each other")
+
+    def leave(self) -> None:
+        """Out of it again."""
+        self._depth -= 1
+
+    def made(self, text: str) -> None:
+        """A function made a text: steps for its size."""
+        self.left -= len(text) >> _BITS_OF_A_STEP
+
+    def _look(self) -> None:
+        if self.left < 0:
+            raise LimitError(f"took more than {MAX_STEPS:,} steps")
+        self._look_at = self.left - _BETWEEN_LOOKS
+        now = time.thread_time()
+        if not self._started:
+            self._started = now
+        elif now - self._started > TIME_LIMIT:
+            raise LimitError(f"took more than {TIME_LIMIT:g} s")
+
+    def write(self, text: str) -> None:
+        """Text that comes out. Raises `LimitError`."""
+        self._room -= len(text)
+        if self._room < 0:
+            raise LimitError(f"wrote more than {MAX_OUTPUT:,} characters")
+        self.parts.append(text)
+
+    def whole(self) -> Any:
+        """All of the data."""
+        return self.part(self.root)
+
+    def part(self, value: Any) -> Any:
+        """A map or list out of the data; the same one each time it is asked for. Raises `LimitError`."""
+        if self.whole_numbers:
+            return value
+        found = self._converted.get(id(value))
+        if found is None:
+            found = self._converted[id(value)] = as_decoded(value)
+        return found
+
+
+def as_decoded(value: Any) -> Any:
+    """A copy of a JSON-like value with its numbers as Go decodes them, all of them float64. Raises `LimitError` for one beyond that."""
+    kind = type(value)
+    if kind is int:
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise LimitError("the event has a number beyond a float64") from error
+    if kind is dict:
+        return {
+            key: item if type(item) is str or item is None or type(item) is bool else as_decoded(item)
+            for key, item in value.items()
+        }
+    if kind is list:
+        return [item if type(item) is str else as_decoded(item) for item in value]
+    return value
+
+
+def copied(value: Any) -> Any:
+    """A copy of a JSON-like value whose maps and lists are its own."""
+    if type(value) is dict:
+        return {key: copied(item) for key, item in value.items()}
+    if type(value) is list:
+        return [copied(item) for item in value]
+    return value

@@ -1,0 +1,505 @@
+"""Expressions compiled to closures: fields, variables, calls and pipelines (`text/template/exec.go`, evalPipeline and below).
+
+A closure takes the frame and the dot, and gives a value. A frame is a list: the run, the variable `$`, then a place for each variable
+that the template declares. Three things look like nothing, and are kept apart as Go keeps them:
+
+* `INVALID`, the zero `reflect.Value`: a key that a map lacks; a field of it is `INVALID` again;
+* `None`, an `interface{}` that holds nil: a null of JSON; a field of it is an error;
+* at the end of a pipeline the second becomes the first.
+
+Most templates read `.Input.a.b` outside of any `range` or `with`. There the dot is known to be the whole data, so that the path is
+followed in the event as it was decoded, and only what is found is converted to what Go would have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from tiphys.errors import LanguageError
+from tiphys.languages.golang.comparing import truth
+from tiphys.languages.golang.converting import converter, nil_of, shown
+from tiphys.languages.golang.values import INVALID, Function, GoError, Int32, Int64, LimitError, Uint8, Uint64
+from tiphys.languages.gotemplate import numerals
+from tiphys.languages.gotemplate.execution import Failure, Run
+from tiphys.languages.gotemplate.fields import member, method, methods_called
+from tiphys.languages.gotemplate.functions import SHORT_CIRCUIT, RefusedFunction
+from tiphys.languages.gotemplate.nodes import (
+    Bool,
+    Chain,
+    Command,
+    Dot,
+    Expression,
+    Field,
+    Identifier,
+    Nil,
+    Number,
+    Pipe,
+    String,
+    Variable,
+)
+
+__all__ = ["UNSET", "Evaluate", "Expressions", "Frame", "failure"]
+
+Frame = list[Any]
+Evaluate = Callable[[Frame, Any], Any]
+
+UNSET: Final = object()
+"""What stands in the place of a variable whose declaration was not reached."""
+
+_INTEGERS: Final[Mapping[str, type[int]]] = {
+    **dict.fromkeys(("int", "int8", "int16", "uint", "uint16", "uint32"), int),
+    "int64": Int64, "int32": Int32, "uint8": Uint8, "uint64": Uint64,
+}  # fmt: skip
+_TOO_MUCH: Final = "do this work in the Workflow, and pass it the part of the event that it needs"
+_REFUSED: Final = "pass the value in the event, in the manifest or in a Secret"
+
+
+def failure(error: Exception, node: object, offset: int, calling: str = "") -> Failure:
+    """The failure of an expression, from the error of what it did."""
+    if isinstance(error, LimitError):
+        return Failure(f"{calling}: {error}" if calling else str(error), "", offset, _TOO_MUCH)
+    if isinstance(error, RefusedFunction):
+        return Failure(str(error), "", offset, _REFUSED)
+    reason = error.problem if isinstance(error, LanguageError) else str(error)
+    return Failure(f"error calling {calling}: {reason}" if calling else reason, _short(str(node)), offset)
+
+
+def _short(context: str) -> str:
+    return context if len(context) <= 60 else context[:59] + "…"
+
+
+def _failing(reason: str, node: object, offset: int) -> Evaluate:
+    """What is wrong at compile time and in Go only when it is run."""
+    context = _short(str(node))
+
+    def fail(_frame: Frame, _dot: Any) -> Any:
+        raise Failure(reason, context, offset)
+
+    return fail
+
+
+def _constant(value: Any) -> Evaluate:
+    return lambda _frame, _dot: value
+
+
+class Expressions:
+    """Compiles the expressions of one template (the root or a defined one).
+
+    `at_root` says whether the dot is the whole data here; `strict` makes a key that a map lacks an error.
+    """
+
+    def __init__(self, functions: Mapping[str, Function], *, is_root: bool, strict: bool, changes: bool) -> None:
+        self._functions, self._strict = functions, strict
+        self._direct = is_root and not changes
+        self.at_root = is_root
+        self._is_root = is_root
+        self._names: list[tuple[str, int]] = [("$", 1)]
+        self._paths: set[tuple[str, ...]] = set()
+        self._reads_all = False
+        self.places = 2
+
+    @property
+    def paths(self) -> frozenset[tuple[str, ...]] | None:
+        """The paths into the data that it reads, like `("Input", "body", "ref")`; `None` if it may read anything."""
+        return None if self._reads_all else frozenset(self._paths)
+
+    # variables
+
+    def visible(self) -> int:
+        """A mark of which variables are visible, for `hide`."""
+        return len(self._names)
+
+    def hide(self, mark: int) -> None:
+        """Variables declared since `mark` go out of sight."""
+        del self._names[mark:]
+
+    def declare(self, name: str) -> int:
+        """A new variable; its place in the frame."""
+        place = self.places
+        self.places += 1
+        self._names.append((name, place))
+        return place
+
+    def place_of(self, name: str) -> int | None:
+        """Where a visible variable stands."""
+        return next((place for known, place in reversed(self._names) if known == name), None)
+
+    # pipelines
+
+    def pipe(self, pipe: Pipe) -> Evaluate:
+        """A pipeline with its declarations. Its value is never `None`."""
+        evaluate = self._stages(pipe)
+        places = []
+        for name in pipe.names:
+            # To assign to `$` of the root leaves the data as it is, and is a new variable.
+            declares = not pipe.assigns or (name == "$" and self._is_root and self.place_of(name) == 1)
+            place = self.declare(name) if declares else self.place_of(name)
+            if place is None:
+                return _failing(f"undefined variable: {name}", pipe, pipe.offset)
+            places.append(place)
+        return _storing(evaluate, places) if places else evaluate
+
+    def _stages(self, pipe: Pipe) -> Evaluate:
+        evaluate = _settled(self._command(pipe.commands[0], None))
+        for command in pipe.commands[1:]:
+            evaluate = _settled(self._command(command, evaluate))
+        return evaluate
+
+    def _command(self, command: Command, before: Evaluate | None) -> Evaluate:
+        """One stage; `before` is the one whose value is its last argument."""
+        first, rest = command.operands[0], command.operands[1:]
+        match first:
+            case Identifier():
+                return self._function(first, rest, before, command)
+            case Field():
+                return self._fields(self._dot(), first.names, first, rest, before) if rest or before else self._field(first)
+            case Chain():
+                return self._chain(first, rest, before)
+            case Variable() if len(first.names) > 1:
+                if rest or before:
+                    return self._fields(self._variable(first.names[0], first), first.names[1:], first, rest, before)
+                return self._value(first)
+            case Nil():
+                return _failing("nil is not a command", first, first.offset)
+            case _:
+                pass
+        if rest or before:
+            return _failing(f"can't give argument to non-function {first}", command, command.offset)
+        return self._value(first)
+
+    # operands
+
+    def _value(self, node: Expression) -> Evaluate:
+        """An operand where any type will do."""
+        match node:
+            case Dot():
+                return self._dot()
+            case Bool() | String():
+                return _constant(node.value)
+            case Number():
+                try:
+                    return _constant(numerals.ideal(node))
+                except ValueError as error:
+                    return _failing(str(error), node, node.offset)
+            case Field():
+                return self._field(node)
+            case Variable():
+                return self._variable_fields(node)
+            case Pipe():
+                return self.pipe(node)
+            case Identifier():
+                return self._function(node, [], None, node)
+            case Chain():
+                return self._chain(node, [], None)
+            case Nil():
+                return _failing("nil is not a value", node, node.offset)
+
+    def _dot(self) -> Evaluate:
+        return self._all() if self.at_root else _the_dot
+
+    def _all(self) -> Evaluate:
+        self._reads_all = True
+        return _whole
+
+    def _field(self, node: Field) -> Evaluate:
+        if self.at_root and self._direct:
+            return self._path(node.names, node)
+        return self._fields(self._dot(), node.names, node, [], None)
+
+    def _variable_fields(self, node: Variable) -> Evaluate:
+        name, *names = node.names
+        if name == "$" and self._is_root and self.place_of("$") == 1:
+            if names and self._direct:
+                return self._path(tuple(names), node)
+            evaluate = self._all()
+        else:
+            evaluate = self._variable(name, node)
+        return self._fields(evaluate, tuple(names), node, [], None) if names else evaluate
+
+    def _variable(self, name: str, node: Expression) -> Evaluate:
+        place = self.place_of(name)
+        if place is None:
+            return _failing(f"undefined variable: {name}", node, node.offset)
+        if place == 1:
+            return self._all() if self._is_root else lambda frame, _dot: frame[1]
+        reason, context, offset = f"undefined variable: {name}", str(node), node.offset
+
+        def evaluate(frame: Frame, _dot: Any) -> Any:
+            value = frame[place]
+            if value is UNSET:
+                raise Failure(reason, context, offset)
+            return value
+
+        return evaluate
+
+    def _path(self, names: tuple[str, ...], node: Expression) -> Evaluate:
+        """A path into the data as it was decoded; only what is found there is converted."""
+        self._paths.add(names)
+        strict, offset = self._strict, node.offset
+
+        def evaluate(frame: Frame, _dot: Any) -> Any:
+            run: Run = frame[0]
+            value = run.root
+            for name in names:
+                if type(value) is dict:
+                    value = value.get(name, INVALID)
+                else:
+                    try:
+                        value = member(value, name)
+                    except GoError as error:
+                        raise failure(error, node, offset) from error
+                if strict and value is INVALID:
+                    raise Failure(f"map has no entry for key {name!r}", str(node), offset)
+            kind = type(value)
+            if kind is str:
+                return value
+            if kind is int and not run.whole_numbers:
+                return float(value)
+            return run.part(value) if kind is dict or kind is list else value
+
+        return evaluate
+
+    def _chain(self, node: Chain, rest: list[Expression], before: Evaluate | None) -> Evaluate:
+        if isinstance(node.operand, Nil):
+            return _failing(f"indirection through explicit nil in {node}", node, node.offset)
+        return self._fields(self._value(node.operand), node.names, node, rest, before)
+
+    def _fields(
+        self, receiver: Evaluate, names: tuple[str, ...], node: Expression, rest: list[Expression], before: Evaluate | None
+    ) -> Evaluate:
+        """`receiver.a.b`; the last name may be a method that is given something."""
+        strict, offset = self._strict, node.offset
+        calling = names[-1] if rest or before is not None else ""
+        walked = names[:-1] if calling else names
+
+        def walk(frame: Frame, dot: Any) -> Any:
+            value = receiver(frame, dot)
+            for name in walked:
+                try:
+                    value = value.get(name, INVALID) if type(value) is dict else member(value, name)
+                except GoError as error:
+                    raise failure(error, node, offset) from error
+                if strict and value is INVALID:
+                    raise Failure(f"map has no entry for key {name!r}", str(node), offset)
+            return value
+
+        return self._method(walk, calling, node, rest, before) if calling else walk
+
+    def _method(self, receiver: Evaluate, name: str, node: Expression, rest: list[Expression], before: Evaluate | None) -> Evaluate:
+        """A method with arguments. Which one it is turns out when the value is there, so that each of that name is compiled."""
+        place = self.places
+        self.places += 1
+
+        def held(frame: Frame, _dot: Any) -> Any:
+            return frame[place]
+
+        calls = {id(found): self._call(found, held, rest, before, node) for found in methods_called(name)}
+        offset = node.offset
+
+        def evaluate(frame: Frame, dot: Any) -> Any:
+            value = receiver(frame, dot)
+            if value is INVALID:
+                return INVALID
+            found = method(value, name)
+            if found is None:
+                reason = "is not a method but has arguments" if isinstance(value, dict) else "cannot be called"
+                raise Failure(f"{name} {reason}", str(node), offset)
+            frame[place] = value
+            return calls[id(found)](frame, dot)
+
+        return evaluate
+
+    # calls
+
+    def _function(
+        self, node: Identifier, rest: list[Expression], before: Evaluate | None, command: Command | Identifier
+    ) -> Evaluate:
+        function = self._functions[node.name]
+        if node.name in SHORT_CIRCUIT:
+            return self._short_circuit(node, rest, before)
+        return self._call(function, None, rest, before, command)
+
+    def _call(
+        self,
+        function: Function,
+        receiver: Evaluate | None,
+        rest: list[Expression],
+        before: Evaluate | None,
+        node: Expression | Command,
+    ) -> Evaluate:
+        given = len(rest) + (before is not None)
+        if problem := _count(function, given):
+            return _failing(problem, node, node.offset)
+        arguments = [receiver] if receiver is not None else []
+        arguments += [self._argument(operand, _parameter(function, number)) for number, operand in enumerate(rest)]
+        if before is None:
+            return _calling(function, arguments, node, node.offset)
+        convert = _converted(before, _parameter(function, given - 1), node, node.offset)
+        return _calling_after(function, convert, arguments, node, node.offset)
+
+    def _argument(self, node: Expression, parameter: str) -> Evaluate:
+        """An operand for a parameter of a type: a literal takes it, a value must have it."""
+        match node:
+            case Nil():
+                try:
+                    nil = nil_of(parameter)
+                except GoError as error:
+                    return _failing(str(error), node, node.offset)
+                return _constant(nil)
+            case Bool() | Number() | String():
+                return self._value(node) if parameter in ("interface{}", "reflect.Value") else _literal(node, parameter)
+            case _:
+                return _converted(self._value(node), parameter, node, node.offset)
+
+    def _short_circuit(self, node: Identifier, rest: list[Expression], before: Evaluate | None) -> Evaluate:
+        """`and`, `or`: the first argument that decides, or the last one."""
+        if not rest and before is None:
+            return _failing(f"wrong number of args for {node.name}: want at least 1 got 0", node, node.offset)
+        arguments = [self._argument(operand, "reflect.Value") for operand in rest]
+        deciding = node.name == "or"
+
+        def evaluate(frame: Frame, dot: Any) -> Any:
+            final = before(frame, dot) if before is not None else INVALID
+            value: Any = INVALID
+            for argument in arguments:
+                value = argument(frame, dot)
+                if truth(value) is deciding:
+                    return value
+            return value if before is None else final
+
+        return evaluate
+
+
+def _whole(frame: Frame, _dot: Any) -> Any:
+    return frame[0].whole()
+
+
+def _the_dot(_frame: Frame, dot: Any) -> Any:
+    return dot
+
+
+def _settled(evaluate: Evaluate) -> Evaluate:
+    """The value at the end of a stage: what an `interface{}` holds, which is nothing where it holds nil."""
+
+    def settle(frame: Frame, dot: Any) -> Any:
+        value = evaluate(frame, dot)
+        return INVALID if value is None else value
+
+    return settle
+
+
+def _storing(evaluate: Evaluate, places: list[int]) -> Evaluate:
+    def store(frame: Frame, dot: Any) -> Any:
+        value = evaluate(frame, dot)
+        for place in places:
+            frame[place] = value
+        return value
+
+    return store
+
+
+def _converted(evaluate: Evaluate, parameter: str, node: Expression | Command, offset: int) -> Evaluate:
+    if parameter == "reflect.Value":
+        return evaluate
+    convert = converter(parameter)
+
+    def checked(frame: Frame, dot: Any) -> Any:
+        value = evaluate(frame, dot)
+        try:
+            return convert(value)
+        except GoError as error:
+            raise failure(error, node, offset) from error
+
+    return checked
+
+
+def _literal(node: Bool | Number | String, parameter: str) -> Evaluate:
+    """A literal for a parameter that wants a certain type."""
+    value: Any = None
+    if parameter in _INTEGERS:
+        wanted = "integer"
+        found = node.unsigned if isinstance(node, Number) and parameter.startswith("u") else None
+        found = node.integer if isinstance(node, Number) and not parameter.startswith("u") else found
+        value = None if found is None else _INTEGERS[parameter](found)
+    elif parameter == "float64":
+        wanted = "float"
+        value = node.real if isinstance(node, Number) else None
+    elif parameter in ("string", "bool"):
+        wanted = parameter
+        kind = String if parameter == "string" else Bool
+        value = node.value if isinstance(node, kind) else None
+    else:
+        return _failing(f"can't handle {node} for arg of type {shown(parameter)}", node, node.offset)
+    return _constant(value) if value is not None else _failing(f"expected {wanted}; found {node}", node, node.offset)
+
+
+def _parameter(function: Function, number: int) -> str:
+    """The type of an argument by its number, where the last parameter may take many."""
+    last = len(function.parameters) - 1
+    return function.parameters[min(number, last)].removeprefix("...")
+
+
+def _count(function: Function, given: int) -> str:
+    """What is wrong with the number of arguments."""
+    parameters = function.parameters
+    if parameters and parameters[-1].startswith("..."):
+        wanted = len(parameters) - 1
+        return f"wrong number of args for {function.name}: want at least {wanted} got {given}" if given < wanted else ""
+    if given != len(parameters):
+        return f"wrong number of args for {function.name}: want {len(parameters)} got {given}"
+    return ""
+
+
+def _calling(function: Function, arguments: list[Evaluate], node: object, offset: int) -> Evaluate:
+    call, name = function.call, function.name
+    if len(arguments) == 2:
+        first, second = arguments
+
+        def call_with_two(frame: Frame, dot: Any) -> Any:
+            run: Run = frame[0]
+            left, right = first(frame, dot), second(frame, dot)
+            try:
+                run.step()
+                result = call(left, right)
+            except (GoError, LanguageError) as error:
+                raise failure(error, node, offset, name) from error
+            if type(result) is str:
+                run.made(result)
+            return result
+
+        return call_with_two
+
+    def call_with_any(frame: Frame, dot: Any) -> Any:
+        run: Run = frame[0]
+        values = [argument(frame, dot) for argument in arguments]
+        try:
+            run.step()
+            result = call(*values)
+        except (GoError, LanguageError) as error:
+            raise failure(error, node, offset, name) from error
+        if type(result) is str:
+            run.made(result)
+        return result
+
+    return call_with_any
+
+
+def _calling_after(function: Function, before: Evaluate, arguments: list[Evaluate], node: object, offset: int) -> Evaluate:
+    """A call whose last argument comes from the stage before it, which is evaluated first."""
+    call, name = function.call, function.name
+
+    def call_after(frame: Frame, dot: Any) -> Any:
+        run: Run = frame[0]
+        last = before(frame, dot)
+        values = [argument(frame, dot) for argument in arguments]
+        try:
+            run.step()
+            result = call(*values, last)
+        except (GoError, LanguageError) as error:
+            raise failure(error, node, offset, name) from error
+        if type(result) is str:
+            run.made(result)
+        return result
+
+    return call_after
