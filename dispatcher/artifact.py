@@ -9,16 +9,31 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from functools import cache
-from typing import Any, ClassVar, Final, TypeVar
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import orjson
 from pydantic import Field, create_model, field_validator, model_validator
 
 from tiphys.errors import FieldError, TriggerError, shorten
+from tiphys.schema.loader import load_documents
 from tiphys.schema.model import Model, problem
 
-__all__ = ["Artifact", "Source", "as_object", "chosen", "known_artifacts", "register_artifact", "source_model", "to_json"]
+if TYPE_CHECKING:
+    from dispatcher.trigger import Services
+
+__all__ = [
+    "Artifact",
+    "Source",
+    "as_object",
+    "chosen",
+    "known_artifacts",
+    "one_object",
+    "parse_one",
+    "register_artifact",
+    "source_model",
+    "to_json",
+]
 
 ClassT = TypeVar("ClassT", bound="type[Artifact]")
 
@@ -44,8 +59,9 @@ class Artifact(ABC):
 
     @classmethod
     @abstractmethod
-    async def read(cls, value: Any) -> bytes:
-        """The object as JSON text. Raises `TriggerError`, or `ClientError` while it cannot be fetched."""
+    async def read(cls, value: Any, namespace: str, services: Services) -> bytes:
+        """The object as JSON text, for a Sensor in `namespace`. Raises `TriggerError`, or `ClientError` or `SecretError` while it cannot
+        be fetched."""
 
 
 _artifacts: dict[str, type[Artifact]] = {}
@@ -103,6 +119,27 @@ def chosen(source: Source) -> tuple[type[Artifact], Any]:
     keys = sorted(known_artifacts(), key=lambda key: order.get(key, len(order)))
     key = next(key for key in keys if getattr(source, key) is not None)
     return known_artifacts()[key], getattr(source, key)
+
+
+@lru_cache(maxsize=1024)
+def parse_one(text: str) -> tuple[bytes, tuple[FieldError, ...]]:
+    """The one object of a YAML or JSON text, as JSON text, and what is wrong instead."""
+    loaded = load_documents(text)
+    if loaded.errors:
+        return b"", loaded.errors
+    if (number := len(loaded.documents)) == 1:
+        return to_json(loaded.documents[0].object), ()
+    if number == 0:
+        return b"", (FieldError("", "holds no object", "write one object"),)
+    return b"", (FieldError("", f"holds {number} objects", "put each object into a trigger of its own"),)
+
+
+def one_object(text: str, where: str) -> bytes:
+    """As `parse_one`; `where` begins the error's text. Raises `TriggerError` `InvalidObject`."""
+    found, faults = parse_one(text)
+    if faults:
+        raise TriggerError("InvalidObject", f"{where}: {faults[0]}")
+    return found
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:

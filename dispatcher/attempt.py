@@ -32,7 +32,7 @@ class Attempt:
     """One attempt at `claim` with the program that is current now.
 
     `begin` writes the target, `recorded` says of how many attempts the outcome is on record; `seconds` is the time limit of the whole
-    attempt. After `run`, `error` is what went wrong, if anything.
+    attempt, to which comes what a trigger's own settings ask for. After `run`, `error` is what went wrong, if anything.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class Attempt:
         """Carry it out. Raises only what `begin` raises (`StoreError`), and `CancelledError`."""
         claim = self.claim
         try:
-            async with asyncio.timeout(self._seconds):
-                return await self._act()
+            async with asyncio.timeout(self._seconds) as limit:
+                return await self._act(limit)
         except StoreError:
             raise
         except _PERSON_CAN_SEE as error:
@@ -85,13 +85,14 @@ class Attempt:
             return OutcomeUnknown(str(self._begun), problem)
         return TriggerError("Unfinished", problem, transient=True)
 
-    async def _act(self) -> Outcome:
+    async def _act(self, limit: asyncio.Timeout) -> Outcome:
         claim, firing = self.claim, self.claim.firing
         program = self.program = self.program.of(firing)
         standing = claim.target
         if standing is not None:
             found = await self._look(standing, firing)
             if found is not None:
+                await self._confirm(found, limit)
                 return Outcome(OutcomeKind.SUCCEEDED, "Found", f"an earlier attempt had made {found}", result=found)
             recorded = await self._recorded()
             if not retry.may_act_again(program.policy, recorded, claim.first_attempt, time.time()):
@@ -105,10 +106,23 @@ class Attempt:
         await self._begin(request.target)
         self._begun = request.target
         reach("execute:before")
+        self._extend(limit, trigger.patience(request))
         made = await trigger.execute(request, firing)
         reach("execute:after")
+        await self._confirm(made, limit)
         warnings += request.warnings
         return Outcome(OutcomeKind.SUCCEEDED, "Warned" if warnings else "", "; ".join(warnings), result=made)
+
+    async def _confirm(self, made: Target, limit: asyncio.Timeout) -> None:
+        """What was made is there; waiting for what the policy asks of it may take longer than an attempt does otherwise."""
+        if (policy := self.program.waits_for) is not None:
+            self._extend(limit, policy.seconds)
+            await self.program.confirm(made)
+
+    def _extend(self, limit: asyncio.Timeout, seconds: float) -> None:
+        if seconds and (at := limit.when()) is not None:
+            self._seconds += seconds
+            limit.reschedule(at + seconds)
 
     async def _look(self, standing: Target, firing: Firing) -> Target | None:
         if standing.api_version:  # an object of Kubernetes, of whatever kind the trigger is now
@@ -116,5 +130,5 @@ class Attempt:
         return await self.program.trigger(self.claim.events).look(standing, firing)
 
 
-def _identity(target: Target) -> tuple[str, str, str, str]:
-    return target.api_version, target.kind, target.namespace, target.name
+def _identity(target: Target) -> tuple[str, str, str, str, str]:
+    return target.api_version, target.kind, target.namespace, target.name, target.operation

@@ -15,11 +15,13 @@ from pydantic import Field, create_model, field_validator, model_validator
 
 from dispatcher.parameters import TriggerParameter
 from dispatcher.parameters import notices as parameter_notices
+from dispatcher.policy import Policy
 from dispatcher.trigger import Notice, Templates, Trigger, registered
 from tiphys.errors import FieldError
 from tiphys.schema.backoff import Backoff
 from tiphys.schema.conditions import ConditionFields
 from tiphys.schema.model import Model, problem
+from tiphys.schema.once import Once
 
 __all__ = ["ARGO_TYPES", "Template", "TriggerSpec", "check", "chosen_type", "notices", "trigger_model"]
 
@@ -60,7 +62,8 @@ class TriggerSpec(Model):
 
     `parameters` are set in the template itself, before anything else. `retryStrategy` absent: what may heal is tried for 24 hours.
     `atLeastOnce: false`: at most once. Extensions of ours: `onConflict` (`fail`, or `skip`: an object that somebody else made under the
-    name counts as done), `onUnknown` (`retry`, or `dead`: what may have been done and is not there is not done again).
+    name counts as done), `onUnknown` (`retry`, or `dead`: what may have been done and is not there is not done again), `once` (what has
+    the same key fires once).
     """
 
     template: Template
@@ -70,17 +73,9 @@ class TriggerSpec(Model):
     dlq_trigger: TriggerSpec | None = None
     on_conflict: Literal["fail", "skip"] = "fail"
     on_unknown: Literal["retry", "dead"] | None = None
-    policy: Any = None
+    once: Once | None = None
+    policy: Policy | None = None
     rate_limit: Any = None
-
-    @field_validator("policy", mode="before")
-    @classmethod
-    def _no_policy_yet(cls, value: Any) -> Any:
-        if value:
-            raise problem(
-                "is not supported yet", "argo-events knows it; leave it out: the trigger succeeds once its object is made"
-            )
-        return value
 
     @field_validator("rate_limit", mode="before")
     @classmethod
@@ -151,6 +146,7 @@ def check(
     )
     for where, parameter in kind.parameters(settings):
         faults += _unknown_dependency(f"{path}.{where}", parameter, dependencies)
+    faults += _policy_faults(spec.policy, kind)
     if templates is not None:
         faults += (_below(path, fault) for fault in kind.check_templates(settings, namespace, templates))
     if spec.dlq_trigger is not None:
@@ -170,6 +166,7 @@ def notices(spec: TriggerSpec) -> list[Notice]:
     if others:
         found.append(Notice("template", f"{kind.key} is used and {', '.join(others)} ignored, as in argo-events; keep one of them"))
     found += [Notice(f"template.{kind.key}.{notice.path}", notice.text) for notice in kind.notices(settings)]
+    found += _policy_notices(spec.policy, kind)
     parameters = [(f"parameters[{index}]", parameter) for index, parameter in enumerate(spec.parameters)]
     parameters += [(f"template.{kind.key}.{path}", parameter) for path, parameter in kind.parameters(settings)]
     for path, parameter in parameters:
@@ -177,6 +174,24 @@ def notices(spec: TriggerSpec) -> list[Notice]:
     if spec.dlq_trigger is not None:
         found += [Notice(f"dlqTrigger.{notice.path}", notice.text) for notice in notices(spec.dlq_trigger)]
     return found
+
+
+def _policy_faults(policy: Policy | None, kind: type[Trigger[Any]]) -> list[FieldError]:
+    if policy is None or policy.k8s is None or policy.k8s.labels or not kind.makes_objects:
+        return []
+    return [FieldError("policy.k8s.labels", "is missing, so there is nothing to wait for", "name the labels that mean success")]
+
+
+def _policy_notices(policy: Policy | None, kind: type[Trigger[Any]]) -> list[Notice]:
+    """A policy that says nothing about this kind of trigger is ignored, as in argo-events."""
+    if policy is None:
+        return []
+    effects = {"k8s": kind.makes_objects, "status": kind.key == "http"}
+    return [
+        Notice(f"policy.{key}", f"has no effect on {kind.key}")
+        for key, effect in effects.items()
+        if not effect and getattr(policy, key) is not None
+    ]
 
 
 def _unknown_dependencies(

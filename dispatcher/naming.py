@@ -14,6 +14,7 @@ from tiphys.errors import TriggerError, shorten
 
 __all__ = [
     "FIRING_LABEL",
+    "LAST_FIRING",
     "MAX_GENERATED",
     "SENSOR_LABEL",
     "TIMESTAMP_LABEL",
@@ -27,6 +28,8 @@ MAX_GENERATED: Final = 63
 """Characters of the longest generated name, as in Kubernetes: it fits a DNS label, and so a Pod's or a Service's name too."""
 
 FIRING_LABEL: Final = "tiphys.dev/firing"
+LAST_FIRING: Final = "tiphys.dev/last-firing"
+"""The annotation of an object that a firing changed."""
 SENSOR_LABEL: Final = "events.argoproj.io/sensor"
 TRIGGER_LABEL: Final = "events.argoproj.io/trigger"
 TIMESTAMP_LABEL: Final = "events.argoproj.io/action-timestamp"

@@ -16,12 +16,13 @@ from pydantic import ValidationError
 
 from dispatcher.manifest import TriggerSpec, chosen_type
 from dispatcher.parameters import apply
+from dispatcher.policy import confirm
 from dispatcher.retry import RetryPolicy
 from dispatcher.trigger import Request, Services, Trigger, Work
 from tiphys.bus.event import Event
-from tiphys.bus.firing import Firing, TriggerKey
+from tiphys.bus.firing import Firing, Target, TriggerKey
 from tiphys.errors import LanguageError, TriggerError
-from tiphys.schema.model import field_errors
+from tiphys.schema.model import Model, field_errors
 
 __all__ = ["TriggerProgram", "render", "retry_policy"]
 
@@ -30,7 +31,7 @@ class TriggerProgram:
     """One compiled trigger.
 
     `key` names it in the ledger, `name` is its template's (that of a `dlqTrigger` differs from its key's), `server` the server whose pace
-    it shares (empty: none), `dlq` the program of its `dlqTrigger`.
+    it shares (empty: none), `dlq` the program of its `dlqTrigger`, `waits_for` its `policy.k8s`.
     """
 
     def __init__(self, key: TriggerKey, spec: TriggerSpec, services: Services, *, impersonate: str | None = None) -> None:
@@ -45,7 +46,10 @@ class TriggerProgram:
         self._parameters = spec.parameters
         kind, settings = chosen_type(spec.template)
         self.server = kind.server
-        self._trigger: Trigger[Any] = kind(settings, key.namespace, services, impersonate=impersonate)
+        self.waits_for = spec.policy.k8s if spec.policy is not None and kind.makes_objects else None
+        self._allows = spec.policy
+        self._waits_again = spec.retry_strategy is not None
+        self._trigger = self._new(kind, settings)
         self._template = orjson.dumps(spec.template.model_dump(by_alias=True, exclude_unset=True)) if spec.parameters else b""
         self._current = self._template
 
@@ -79,7 +83,17 @@ class TriggerProgram:
         faults = "; ".join(map(str, kind.check(settings, frozenset(events))))
         if faults:
             raise TriggerError("InvalidTemplate", f"after its parameters were set: {faults}")
-        return kind(settings, self.key.namespace, self.services, impersonate=self._impersonate)
+        return self._new(kind, settings)
+
+    def _new(self, kind: type[Trigger[Any]], settings: Model) -> Trigger[Any]:
+        made = kind(settings, self.key.namespace, self.services, impersonate=self._impersonate)
+        made.policy = self._allows
+        return made
+
+    async def confirm(self, made: Target) -> None:
+        """Wait for what `policy.k8s` asks of the object. Raises `TriggerError` `PolicyNotMet`, and `ClientError`."""
+        if self.waits_for is not None:
+            await confirm(self.services.kube, self.waits_for, made, transient=self._waits_again)
 
     def refusal(self, events: Mapping[str, Event]) -> TriggerError | LanguageError | None:
         """Why a firing with these events would be refused, as far as can be said at once, without I/O; for the Matcher's verdict."""

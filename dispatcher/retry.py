@@ -8,6 +8,9 @@ Without a `retryStrategy` (all times in seconds; every wait varies by up to a fi
     Refused 429                                 released    the same, not before Retry-After
     Refused 4xx, a TriggerError that may heal   released    again after 10, 20, 40 … 900, for 24 hours: a corrected manifest, role or
                                                             template heals the firings that wait
+    Refused 5xx (an `http` target that answered) released    as Unreachable
+    Refused 2xx or 3xx (one that a policy does  dead        at once; with a `retryStrategy` as 4xx
+    not allow)
     SecretError                                 released    as 4xx if the secret is known to be absent, else as Unreachable
     NameTaken                                   dead        at once; with `onConflict: skip` succeeded
     any other TriggerError, a LanguageError     dead        at once: the same events would fail again
@@ -15,7 +18,8 @@ Without a `retryStrategy` (all times in seconds; every wait varies by up to a fi
 With a `retryStrategy` its `steps` (attempts in all, 5 unless given), `duration`, `factor` and `jitter` are used as written for whatever
 may heal; 429 alone does not use them up. Once an attempt's outcome is unknown, a firing never dies without one more look at its target.
 
-`atLeastOnce: false` asks for at most once: what may have been done is not tried again (`onUnknown: dead`), what was certainly not done is.
+`atLeastOnce: false` asks for at most once: what may have been done is not tried again (`onUnknown: dead`), a 5xx included; what was
+certainly not done is.
 """
 
 from __future__ import annotations
@@ -102,7 +106,7 @@ def decide(
     reason = _reason(error)
     if isinstance(error, TriggerError) and error.reason == NAME_TAKEN and policy.on_conflict == "skip":
         return Outcome(OutcomeKind.SUCCEEDED, "Skipped", f"{error.problem}; onConflict is skip")
-    healing = _healing(error)
+    healing = _healing(error, policy)
     if healing is None:
         return Outcome(OutcomeKind.DEAD, reason, str(error))
     keep = isinstance(error, OutcomeUnknown) or (standing and not isinstance(error, Refused))
@@ -123,10 +127,14 @@ def decide(
     return Outcome(OutcomeKind.RETRY if keep else OutcomeKind.RELEASED, reason, str(error), retry_at=now + wait)
 
 
-def _healing(error: TiphysError) -> Literal["quick", "slow"] | None:
+def _healing(error: TiphysError, policy: RetryPolicy) -> Literal["quick", "slow"] | None:
     """Whether waiting may help: by itself soon, or once somebody corrects something; `None` if not."""
     if isinstance(error, Refused):
-        return "quick" if error.status in (408, 409, 429) else "slow"
+        if error.status < 400 and policy.steps is None:
+            return None
+        if error.status >= 500 and policy.on_unknown == "dead":
+            return None
+        return "quick" if error.status in (408, 409, 429) or error.status >= 500 else "slow"
     if isinstance(error, Unreachable | OutcomeUnknown):
         return "quick"
     if isinstance(error, SecretError):

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from dispatcher.parameters import TriggerParameter
+from dispatcher.policy import Policy
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, Target
+from tiphys.clients.http import HttpClient
 from tiphys.clients.kube import Kube
 from tiphys.errors import FieldError, TriggerError
 from tiphys.schema.model import Model
@@ -97,29 +99,37 @@ class Templates(Protocol):
 
 
 class Services(Protocol):
-    """The outside world, as the room hands it to triggers. Without `kube` triggers can be rendered, not executed."""
+    """The outside world, as the room hands it to triggers. Without `kube` or `http` those that need it can be rendered, not executed."""
 
     kube: Kube | None
     secrets: Secrets
     templates: Templates | None
+    http: HttpClient | None
 
 
 class Trigger(ABC, Generic[SpecT]):
     """One kind of trigger. `key` is its key in a trigger's template, `spec` the model below that key.
 
     `namespace` is the Sensor's; `impersonate` the account to act as (`system:serviceaccount:ns:name`), `None` for our own.
-    `server` names what its requests go to, where that is one server for all of the kind: they then share its pace.
+    `server` names what its requests go to, where that is one server for all of the kind: they then share its pace. `makes_objects` says
+    that it makes or changes Kubernetes objects, for which `policy.k8s` holds; `policy` is set by who compiles the trigger.
     """
 
     key: ClassVar[str]
     spec: ClassVar[type[Model]]
     server: ClassVar[str] = ""
+    makes_objects: ClassVar[bool] = False
 
     def __init__(self, spec: SpecT, namespace: str, services: Services, *, impersonate: str | None = None) -> None:
         self.settings = spec
         self.namespace = namespace
         self.services = services
         self.impersonate = impersonate
+        self.policy: Policy | None = None
+
+    def patience(self, request: Request) -> float:
+        """Seconds that `execute` may take by the trigger's own settings; 0: they say nothing of it."""
+        return 0.0
 
     @classmethod
     def check(cls, spec: SpecT, dependencies: frozenset[str]) -> list[FieldError]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from dispatcher.artifact import Artifact, register_artifact, to_json
+from dispatcher.trigger import Services
 
 __all__ = ["Resource"]
 
@@ -23,6 +24,6 @@ class Resource(Artifact):
         return value if isinstance(value, Mapping) else None
 
     @classmethod
-    async def read(cls, value: Any) -> bytes:
+    async def read(cls, value: Any, namespace: str, services: Services) -> bytes:
         """The map as JSON text."""
         return to_json(value)

@@ -1,65 +1,73 @@
-"""`k8s`: make any Kubernetes object from an artifact, with event data set in it (reference 6.9).
+"""`k8s`: make or change any Kubernetes object from an artifact, with event data set in it (reference 6.9).
 
-Only `create` so far. Where argo-events guesses the resource from the kind, we ask the server, so that every kind it serves can be made and
-only those that live in namespaces get one.
+Where argo-events guesses the resource from the kind, we ask the server, so that every kind it serves can be used and only those that live
+in namespaces get one. What an operation does is in `dispatcher.objects` (create) and `dispatcher.changes` (the others).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, Literal
 
+import orjson
 from pydantic import Field, create_model, field_validator
 
-from dispatcher import objects
+from dispatcher import changes, objects
 from dispatcher.artifact import Source, as_object, chosen, source_model
+from dispatcher.naming import object_name
 from dispatcher.parameters import TriggerParameter, apply
 from dispatcher.trigger import Notice, Request, Trigger, Work, register
 from tiphys.bus.firing import Firing, Target
-from tiphys.errors import FieldError, shorten
+from tiphys.clients.kube import KubeObject
+from tiphys.errors import FieldError, TriggerError, shorten
 from tiphys.schema.model import Model, problem
 
 __all__ = ["K8s", "K8sSpec"]
 
-_LATER = "argo-events knows it; Tiphys creates objects only for now: leave it out"
+_STRATEGIES: Final = (changes.MERGE_PATCH, changes.JSON_PATCH, changes.STRATEGIC_MERGE, changes.APPLY)
 
 
 class K8sSpec(Model):
-    """`k8s` of a trigger's template: the object's `source`, and the `parameters` that are set in it in order."""
+    """`k8s` of a trigger's template: the object's `source`, and the `parameters` that are set in it in order.
+
+    `operation` is `create` (the default), `update` (the object is merged over the one that is there), `patch` (with `patchStrategy`, by
+    default a JSON merge patch) or `delete`. With `liveObject`, an update's parameters are set in the object as it is in the cluster.
+    The steps of a JSON patch stand in the object as the list `patch`; this is ours.
+    """
 
     source: Source
-    operation: str = "create"
+    operation: Literal["create", "update", "patch", "delete"] = "create"
     parameters: list[TriggerParameter] = Field(default_factory=list)
     patch_strategy: str = ""
     live_object: bool = False
 
-    @field_validator("operation")
+    @field_validator("operation", mode="before")
     @classmethod
-    def _creates(cls, value: str) -> str:
-        if value in ("update", "patch", "delete"):
-            raise problem(
-                "is not supported yet", "argo-events knows it; Tiphys creates objects only for now: use operation: create"
-            )
-        if value not in ("", "create"):
-            raise problem("is no operation", "use operation: create")
-        return "create"
+    def _create_by_default(cls, value: Any) -> Any:
+        return value or "create"
 
-    @field_validator("patch_strategy", "live_object")
+    @field_validator("patch_strategy")
     @classmethod
-    def _not_yet(cls, value: Any) -> Any:
-        if value:
-            raise problem("is not supported yet", _LATER)
+    def _known_strategy(cls, value: str) -> str:
+        if value and value not in _STRATEGIES:
+            raise problem("is no way to patch", f"use one of {', '.join(_STRATEGIES)}")
         return value
+
+    @property
+    def strategy(self) -> str:
+        """The media type of a patch."""
+        return self.patch_strategy or changes.MERGE_PATCH
 
 
 @register
 class K8s(Trigger[K8sSpec]):
-    """Creates one object for each firing."""
+    """Makes or changes one object for each firing."""
 
     key: ClassVar[str] = "k8s"
     spec: ClassVar[type[Model]] = create_model("K8sSpec", __base__=K8sSpec, __doc__=K8sSpec.__doc__, source=(source_model(), ...))
     server: ClassVar[str] = "kubernetes"
+    makes_objects: ClassVar[bool] = True
 
     @classmethod
     def check(cls, spec: K8sSpec, dependencies: frozenset[str]) -> list[FieldError]:
@@ -69,17 +77,22 @@ class K8s(Trigger[K8sSpec]):
         faults = [_below(path, fault) for fault in artifact.check(value)]
         known = None if faults else artifact.known(value)
         if known is not None:
-            faults += _incomplete(known, path, [parameter.dest for parameter in spec.parameters])
+            faults += _incomplete(known, path, [parameter.dest for parameter in spec.parameters], spec)
         return faults
 
     @classmethod
     def notices(cls, spec: K8sSpec) -> list[Notice]:
-        """Where several artifacts stand side by side."""
+        """Where several artifacts stand side by side, and a strategy without a patch."""
         artifact, _ = chosen(spec.source)
+        found = []
         others = [key for key in type(spec.source).model_fields if key != artifact.key and getattr(spec.source, key) is not None]
-        if not others:
-            return []
-        return [Notice("source", f"{artifact.key} is used and {', '.join(others)} ignored, as in argo-events; keep one")]
+        if others:
+            found.append(Notice("source", f"{artifact.key} is used and {', '.join(others)} ignored, as in argo-events; keep one"))
+        if spec.patch_strategy and spec.operation != "patch":
+            found.append(Notice("patchStrategy", f"has no effect with operation: {spec.operation}"))
+        if spec.live_object and spec.operation != "update":
+            found.append(Notice("liveObject", f"has no effect with operation: {spec.operation}; it is for update"))
+        return found
 
     @classmethod
     def parameters(cls, spec: K8sSpec) -> Sequence[tuple[str, TriggerParameter]]:
@@ -87,46 +100,89 @@ class K8s(Trigger[K8sSpec]):
         return [(f"parameters[{index}]", parameter) for index, parameter in enumerate(spec.parameters)]
 
     async def render(self, work: Work) -> Request:
-        """The object with its parameters, name and labels."""
-        artifact, value = chosen(self.settings.source)
-        text = await artifact.read(value)
+        """The object with its parameters, and what will be done with it."""
+        settings, kube = self.settings, self.services.kube
+        artifact, value = chosen(settings.source)
+        text = await artifact.read(value, self.namespace, self.services)
+        live = await self._live(as_object(text)) if settings.live_object and settings.operation == "update" else None
         warnings: list[str] = []
-        if self.settings.parameters:
-            text = apply(self.settings.parameters, text, work.events, warnings)
-        request = await objects.request_for(as_object(text), work, self.namespace, self.services.kube)
+        if settings.parameters:
+            text = apply(settings.parameters, orjson.dumps(live) if live else text, work.events, warnings)
+        obj = as_object(text)
+        if settings.operation == "create":
+            request = await objects.request_for(obj, work, self.namespace, kube)
+        else:
+            request = await self._change(await self._named(obj), work, live)
         return replace(request, warnings=tuple(warnings)) if warnings else request
 
     async def execute(self, request: Request, firing: Firing) -> Target:
-        """Create the object."""
-        return await objects.create(self.services.kube, request, firing, self.impersonate)
+        """Create or change the object."""
+        if self.settings.operation == "create":
+            return await objects.create(self.services.kube, request, firing, self.impersonate)
+        return await changes.execute(self.services.kube, request, firing, self.impersonate)
 
     async def look(self, target: Target, firing: Firing) -> Target | None:
-        """The object, if this firing made it."""
+        """Whether an earlier attempt of this firing did it."""
         return await objects.look(self.services.kube, target, firing)
+
+    async def _change(self, obj: KubeObject, work: Work, live: KubeObject | None) -> Request:
+        kube = self.services.kube
+        match self.settings.operation:
+            case "update":
+                return await changes.update(obj, work, kube, self.impersonate, live)
+            case "patch":
+                return await changes.patch(obj, self.settings.strategy, work, kube, self.impersonate)
+            case _:
+                return await changes.delete(obj, kube, self.impersonate)
+
+    async def _named(self, obj: KubeObject) -> KubeObject:
+        """The object with its namespace; it must have a name. Raises `TriggerError` `InvalidObject`."""
+        obj = await objects.place(obj, self.namespace, self.services.kube)
+        if not obj["metadata"].get("name"):
+            raise TriggerError("InvalidObject", f"metadata has no name, so nothing can be found to {self.settings.operation}")
+        object_name(obj["metadata"], "")
+        return obj
+
+    async def _live(self, obj: KubeObject) -> KubeObject | None:
+        """The object as it is in the cluster; `None` without one to ask. Raises `TriggerError` `NotFound`."""
+        named = await self._named(obj)
+        found = await changes.read(self.services.kube, named, self.impersonate)
+        if found is None and self.services.kube is not None:
+            raise TriggerError("NotFound", f"there is no {obj['kind']} {named['metadata']['name']} to update", transient=True)
+        return found
 
 
 def _below(path: str, fault: FieldError) -> FieldError:
     return FieldError(f"{path}.{fault.path}" if fault.path else path, fault.problem, fault.remedy, fault.shown, fault.where)
 
 
-def _incomplete(known: Mapping[str, Any], path: str, dests: Sequence[str]) -> list[FieldError]:
+def _incomplete(known: Mapping[str, Any], path: str, dests: Sequence[str], spec: K8sSpec) -> list[FieldError]:
     """What the object lacks and no parameter sets."""
     faults = []
     for key, example in (("apiVersion", "argoproj.io/v1alpha1"), ("kind", "Workflow")):
-        if known.get(key) is None and not _set(dests, key):
+        if not known.get(key) and not _set(dests, key):
             faults.append(FieldError(f"{path}.{key}", "is missing", f"add {key}, for example {example}"))
-        elif known.get(key) is not None and not isinstance(known[key], str):
+        elif known.get(key) and not isinstance(known[key], str):
             faults.append(FieldError(f"{path}.{key}", "must be a string", "put it in quotes", shorten(known[key])))
     metadata = known.get("metadata")
     if metadata is not None and not isinstance(metadata, Mapping):
         faults.append(FieldError(f"{path}.metadata", "must be a map", "write 'key: value' lines below it", shorten(metadata)))
         return faults
-    named = any((metadata or {}).get(key) for key in ("name", "generateName"))
-    if not named and not any(_set(dests, dest) for dest in ("metadata.name", "metadata.generateName")):
-        faults.append(FieldError(f"{path}.metadata", "has neither a name nor a generateName", "add generateName: my-prefix-"))
+    names = ("name", "generateName") if spec.operation == "create" else ("name",)
+    if not any((metadata or {}).get(key) or _set(dests, f"metadata.{key}") for key in names):
+        remedy = "add generateName: my-prefix-" if spec.operation == "create" else f"name the object to {spec.operation}"
+        faults.append(FieldError(f"{path}.metadata", f"has no {' and no '.join(names)}", remedy))
+    if spec.operation == "patch" and spec.strategy == changes.JSON_PATCH and "patch" not in known and not _set(dests, "patch"):
+        text = f"has no patch, and {changes.JSON_PATCH} is a list of steps"
+        faults.append(
+            FieldError(path, text, "add patch: [{op: replace, path: /spec/replicas, value: 3}], or use the default strategy")
+        )
     return faults
 
 
 def _set(dests: Sequence[str], path: str) -> bool:
-    """Whether a parameter may set that path: it names it, or something above it, or its last name is not plain."""
-    return any(dest == path or path.startswith(f"{dest}.") or any(mark in dest for mark in "*?#|@\\:") for dest in dests)
+    """Whether a parameter may set that path: it names it, something above or below it, or its last name is not plain."""
+    return any(
+        dest == path or path.startswith(f"{dest}.") or dest.startswith(f"{path}.") or any(mark in dest for mark in "*?#|@\\:")
+        for dest in dests
+    )

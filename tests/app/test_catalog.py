@@ -47,6 +47,7 @@ class NoSecrets:
 
 class _Services:
     kube = None
+    http = None
     secrets = NoSecrets()
     templates: KnownTemplates | None = None
 

@@ -19,11 +19,13 @@ from tiphys.bus.firing import Claim, DependencyEvent, Firing, FiringState, Outco
 from tiphys.bus.identity import firing_id
 from tiphys.bus.ledger import Decision, FiringRecord, Ledger
 from tiphys.bus.log import EventLog
+from tiphys.clients.http import HttpClient
 from tiphys.clients.kube import Kube
 from tiphys.errors import SecretError
 from tiphys.schema.secret import ConfigMapRef, SecretRef
 
 KEY = TriggerKey("argo", "ci", "build")
+trigger_model()  # pydantic looks for plugins in files when it compiles its first model: before a loop runs that must not wait for them
 
 
 class NoSecrets:
@@ -43,6 +45,7 @@ class World(Services):
     kube: Kube | None = None
     secrets: NoSecrets = field(default_factory=NoSecrets)
     templates: Templates | None = None
+    http: HttpClient | None = None
 
 
 class Recorder(Observer):

@@ -61,8 +61,6 @@ def test_argo_events_1377_an_empty_trigger_is_refused_with_the_path_of_what_is_e
 @pytest.mark.parametrize(
     "kind",
     [
-        "argoWorkflow",
-        "http",
         "awsLambda",
         "azureEventHubs",
         "azureServiceBus",
@@ -83,24 +81,36 @@ def test_a_kind_of_trigger_that_argo_events_knows_and_we_do_not_have_yet_is_refu
     assert "argo-events knows it" in fault.remedy
 
 
-@pytest.mark.parametrize("field", ["policy", "rateLimit"])
-def test_a_policy_or_a_limit_is_refused_rather_than_ignored(field: str) -> None:
-    assert only({"template": K8S, field: {"unit": "Minute"}}).path == field
+def test_a_limit_is_refused_rather_than_ignored() -> None:
+    assert only({"template": K8S, "rateLimit": {"unit": "Minute"}}).path == "rateLimit"
+
+
+def test_a_label_policy_names_labels_and_a_status_policy_statuses() -> None:
+    assert only({"template": K8S, "policy": {"k8s": {}}}).path == "policy.k8s.labels"
+    hook = {"name": "x", "http": {"url": "http://target.example"}}
+    assert only({"template": hook, "policy": {"status": {"allow": []}}}).path == "policy.status.allow"
+
+
+def test_a_policy_of_another_kind_of_trigger_is_a_notice() -> None:
+    (notice,) = notices(load({"template": K8S, "policy": {"status": {"allow": [200]}}}))
+
+    assert notice.path == "policy.status"
+    assert "no effect on k8s" in notice.text
 
 
 def test_a_reset_of_conditions_has_a_time() -> None:
     assert only({"template": K8S | {"conditionsReset": [{}]}}).path == "template.conditionsReset[0].byTime"
 
 
-@pytest.mark.parametrize("operation", ["update", "patch", "delete", "Create", "CREATE"])
-def test_only_create_is_an_operation_so_far(operation: str) -> None:
+@pytest.mark.parametrize("operation", ["Create", "replace"])
+def test_an_operation_that_does_not_exist_is_refused(operation: str) -> None:
     assert (
         only({"template": {"name": "x", "k8s": {"operation": operation, "source": {"resource": RESOURCE}}}}).path
         == "template.k8s.operation"
     )
 
 
-@pytest.mark.parametrize("artifact", ["s3", "file", "url", "git", "configmap"])
+@pytest.mark.parametrize("artifact", ["s3", "file", "url", "git"])
 def test_an_artifact_that_we_do_not_have_yet_is_refused_with_a_hint(artifact: str) -> None:
     fault = only(source(**{artifact: {"x": "y"}}))
 

@@ -44,6 +44,7 @@ from tiphys.bus.event import Event
 from tiphys.bus.ledger import Decision, Ledger
 from tiphys.bus.sqlite import SqliteBus, SqliteSettings
 from tiphys.clients import git
+from tiphys.clients.http import HttpClient, HttpSettings, open_http
 from tiphys.clients.kube import Kube, KubeSecrets, connect
 from tiphys.errors import StoreError, StoreUnavailable
 from tiphys.schema.secret import Secrets
@@ -66,6 +67,7 @@ class _Services:
     kube: Kube | None
     secrets: Secrets
     templates: Templates | None
+    http: HttpClient | None
 
 
 class Service:
@@ -221,8 +223,9 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         matcher = Matcher(log, bus.ledger, epoch, decided)
         await matcher.load()
         ingress = Ingress(IngressSettings(host=settings.host, bind=_bind(settings), stop=settings.drain), Answering(metrics))
-        room = Room(log, bus.ledger, kube_secrets, ingress)
-        rooms = Rooms(bus.ledger, room, matcher, dispatcher, _Services(kube, kube_secrets, templates))
+        room = Room(log, bus.ledger, kube_secrets, ingress, payloads=True)
+        http = await stack.enter_async_context(open_http(HttpSettings(public_only=settings.http_targets == "public")))
+        rooms = Rooms(bus.ledger, room, matcher, dispatcher, _Services(kube, kube_secrets, templates, http))
         catalog = Catalog(
             rooms,
             templates,

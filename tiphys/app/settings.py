@@ -44,6 +44,9 @@ class Settings(BaseModel):
     file_repositories: bool = Field(
         False, description="Let `git` sources read `file://` repositories of this machine; `--local` does."
     )
+    http_targets: Literal["any", "public"] = Field(
+        "any", description="Where `http` triggers may go: anywhere, or not to addresses of this machine and of private networks."
+    )
     strict: bool = Field(False, description="Refuse manifests with fields that nobody knows.")
     host: str = Field("0.0.0.0", description="Address that the ingress listens on.")  # noqa: S104  webhooks come from outside
     ingress_port: int = Field(12000, ge=0, le=65535, description="Shared port of the ingress; 0 takes a free one.")
