@@ -7,16 +7,21 @@ from typing import NamedTuple
 
 from sensors.program import DependencyProgram, SensorProgram, TriggerProgram
 from tiphys.bus.event import Event
+from tiphys.bus.firing import TriggerKey
 
 __all__ = ["Index", "Listener"]
 
+_NOBODY: frozenset[TriggerKey] = frozenset()
+
 
 class Listener(NamedTuple):
-    """A sensor's dependency that listens to an event name, and the triggers whose conditions mention it."""
+    """A sensor's dependency that listens to an event name, and the triggers whose conditions mention it. `later` are those of them that
+    cannot decide about such an event at once, since this or another dependency that it concerns is away, or since they have `once`."""
 
     sensor: SensorProgram
     dependency: DependencyProgram
     triggers: tuple[TriggerProgram, ...]
+    later: frozenset[TriggerKey] = _NOBODY
 
 
 Key = tuple[str, str, str, str]
@@ -28,15 +33,24 @@ class Index:
     def __init__(self) -> None:
         self._sensors: dict[tuple[str, str], SensorProgram] = {}
         self._listeners: dict[Key, tuple[Listener, ...]] = {}
+        self._triggers: dict[TriggerKey, tuple[SensorProgram, TriggerProgram]] = {}
 
     def put(self, sensor: SensorProgram) -> SensorProgram | None:
         """Add a sensor or replace it; returns the program it replaces."""
         old = self.remove(sensor.namespace, sensor.name)
         self._sensors[sensor.namespace, sensor.name] = sensor
+        for trigger in sensor.triggers:
+            self._triggers[trigger.key] = (sensor, trigger)
+        away: dict[Key, set[str]] = {}
         for dependency in sensor.dependencies:
+            if dependency.filters.away:
+                away.setdefault(_key(sensor, dependency), set()).add(dependency.name)
+        for dependency in sensor.dependencies:
+            key = _key(sensor, dependency)
             triggers = tuple(one for one in sensor.triggers if dependency.name in one.condition.names)
-            key = (sensor.namespace, sensor.bus, dependency.source, dependency.event)
-            self._listeners[key] = (*self._listeners.get(key, ()), Listener(sensor, dependency, triggers))
+            gone = away.get(key, set())
+            later = frozenset(one.key for one in triggers if one.once is not None or not gone.isdisjoint(one.condition.names))
+            self._listeners[key] = (*self._listeners.get(key, ()), Listener(sensor, dependency, triggers, later))
         return old
 
     def remove(self, namespace: str, name: str) -> SensorProgram | None:
@@ -44,7 +58,9 @@ class Index:
         sensor = self._sensors.pop((namespace, name), None)
         if sensor is None:
             return None
-        for key in {(sensor.namespace, sensor.bus, one.source, one.event) for one in sensor.dependencies}:
+        for trigger in sensor.triggers:
+            del self._triggers[trigger.key]
+        for key in {_key(sensor, one) for one in sensor.dependencies}:
             left = tuple(one for one in self._listeners[key] if one.sensor is not sensor)
             if left:
                 self._listeners[key] = left
@@ -63,3 +79,11 @@ class Index:
     def get(self, namespace: str, name: str) -> SensorProgram | None:
         """One sensor, if it is known."""
         return self._sensors.get((namespace, name))
+
+    def trigger(self, key: TriggerKey) -> tuple[SensorProgram, TriggerProgram] | None:
+        """One trigger with its sensor, if it is known."""
+        return self._triggers.get(key)
+
+
+def _key(sensor: SensorProgram, dependency: DependencyProgram) -> Key:
+    return sensor.namespace, sensor.bus, dependency.source, dependency.event

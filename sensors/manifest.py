@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from tiphys.schema.conditions import ConditionFields
 from tiphys.schema.model import Model, problem
+from tiphys.schema.once import Once
 
 __all__ = [
     "ContextFilter",
@@ -171,11 +172,12 @@ class OpaqueTemplate(ConditionFields):
 
 
 class OpaqueTrigger(Model):
-    """A trigger as this room sees it: a name, conditions, and a body for others."""
+    """A trigger as this room sees it: a name, conditions, `once`, and a body for others."""
 
     model_config = ConfigDict(extra="allow")
 
     template: OpaqueTemplate
+    once: Once | None = None
 
 
 TriggerT = TypeVar("TriggerT", bound=Model)

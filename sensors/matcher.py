@@ -4,229 +4,287 @@ Events come from the log in order. For each, the index gives the dependencies th
 say what it completes, and one `Ledger.settle` per batch makes verdicts, held events, firings and the log's position durable together.
 While a settle commits, the log gathers the next batch: batches grow by themselves.
 
-Held events live in memory and in the ledger. Memory changes when a batch is decided, the ledger when it is settled; a settle that the
-store refuses is tried again with the same decisions until it is taken, so the two never part. A stale epoch ends the loop.
+A trigger that cannot decide at once gets a row for the event in the same settle, and decides in its own time (`deferral`). Held events
+live in memory and in the ledger (`holding`), and go when their time is over (`resetting`). A stale epoch ends the loop.
 
-Changes to sensors and replays happen between batches, under the same lock, so a batch sees one set of sensors.
+Changes to sensors and replays happen between batches, under the same lock, so a batch sees one set of sensors. An event that ends the
+process again and again is found by taking the batch one by one, and is set aside.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import structlog
 
+from sensors.deferral import Deferral
 from sensors.filters.finding import Judgement
+from sensors.holding import Holdings
 from sensors.index import Index, Listener
+from sensors.judging import KINDS, judge
+from sensors.making import Making
 from sensors.program import SensorProgram, TriggerProgram
+from sensors.resetting import Resetting
+from sensors.scripts import Runner
+from sensors.settling import until_taken
 from tiphys.bus.event import Event
-from tiphys.bus.firing import DependencyEvent, Firing, TriggerKey
-from tiphys.bus.identity import firing_id
-from tiphys.bus.ledger import Decision, Held, Ledger, ReplayRequest, Verdict, VerdictKind
+from tiphys.bus.firing import TriggerKey
+from tiphys.bus.ledger import Decision, Held, Ledger, Verdict, VerdictKind
 from tiphys.bus.log import EventLog, Stored
-from tiphys.errors import StoreUnavailable
 
 __all__ = ["Matcher"]
 
 _log = structlog.get_logger(__name__)
 _SLICE: Final = 0.005
-_KINDS: Final = {Judgement.FAILED: VerdictKind.FILTERED, Judgement.ERRORED: VerdictKind.ERRORED}
+_LOOK_EVERY: Final = 64
+_CRASHES: Final = 3
 Observer = Callable[[Event, Decision], None]
 
 
 class Matcher:
-    """Decides. `epoch` is that of the engine; `observe` hears of every decision once it is durable (metrics, the demo).
+    """Decides. `epoch` is that of the engine; `observe` hears of every decision once it is durable (metrics, the demo); an event that
+    triggers decide later has one decision when it arrives and one for each of them. `scripts` runs Lua and jq: without it the events of
+    dependencies that need them wait. `clock` gives Unix seconds.
 
     Usage: `await matcher.load()`, `put` the sensors, then `await matcher.run()` until it is cancelled or raises `StaleEpoch`.
     """
 
-    def __init__(self, log: EventLog, ledger: Ledger, epoch: int, observe: Observer | None = None) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        ledger: Ledger,
+        epoch: int,
+        observe: Observer | None = None,
+        scripts: Runner | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._log, self._ledger, self._epoch = log, ledger, epoch
-        self._observe = observe
+        self._observe, self._clock = observe, clock
         self._index = Index()
-        self._held: dict[TriggerKey, dict[str, Held]] = {}
+        self._resetting = Resetting(self._sweep, clock)
+        self._holdings = Holdings(self._resetting.watch, clock)
+        self._deferral = Deferral(ledger, epoch, self._index, self._holdings, scripts, observe)
         self._deciding = asyncio.Lock()
+        self._breathed = 0.0
 
     @property
     def index(self) -> Index:
         """Who listens to what, for status and `explain`."""
         return self._index
 
+    @property
+    def deferred(self) -> int:
+        """Events that triggers are still to decide, counted once for each trigger."""
+        return self._deferral.waiting
+
     async def load(self) -> None:
-        """Read the held events. Once, before `run`."""
-        for held in await self._ledger.held():
-            self._held.setdefault(held.key, {})[held.dependency] = held
+        """Read the held events and what is deferred. Once, before `run`."""
+        self._holdings.load(await self._ledger.held())
+        await self._deferral.load()
 
     def held(self, key: TriggerKey) -> dict[str, Held]:
-        """What a trigger holds, by dependency."""
-        return dict(self._held.get(key, {}))
+        """The latest event that a trigger holds for each dependency."""
+        return {held.dependency: held for held in sorted(self._holdings.of(key), key=lambda held: held.position)}
+
+    def held_events(self, key: TriggerKey) -> list[Held]:
+        """All that a trigger holds."""
+        return self._holdings.of(key)
+
+    def strangers(self) -> list[TriggerKey]:
+        """Triggers that hold events or have deferred ones, and that no sensor has: they went away while nobody looked."""
+        keys = dict.fromkeys([*self._holdings.keys(), *self._deferral.keys()])
+        return [key for key in keys if self._index.trigger(key) is None]
+
+    # -- sensors
 
     async def put(self, sensor: SensorProgram) -> None:
-        """Add a sensor or replace it between two batches. Events held for a definition that changed are dropped (reference 2.4)."""
-        async with self._deciding:
+        """Add a sensor or replace it between two batches. Events held for a definition that changed are dropped (reference 2.4), and
+        those that arrived before a reset in whose time nobody watched."""
+        async with self._deciding, self._deferral.concluding:
             self._index.put(sensor)
             for trigger in sensor.triggers:
-                await self._drop_stale(trigger)
-
-    async def _drop_stale(self, trigger: TriggerProgram) -> None:
-        held = self._held.get(trigger.key)
-        if not held:
-            return
-        for dependency in [name for name, one in held.items() if trigger.digests.get(name) != one.digest]:
-            del held[dependency]
-            await self._ledger.release(trigger.key, dependency)
-        if not held:
-            del self._held[trigger.key]
+                for dependency in self._holdings.stale(trigger):
+                    await self._forget(trigger.key, dependency)
+                if trigger.gate.lapses and self._holdings.groups(trigger.key):
+                    if await self._drained(trigger.key):
+                        await self._let_go(trigger)
+                    self._resetting.soon(trigger.key)
+            self._deferral.awaken(trigger.key for trigger in sensor.triggers)
 
     async def remove(self, namespace: str, name: str) -> None:
-        """Take a sensor out between two batches. What it holds stays until `release`: the sensor may come back."""
-        async with self._deciding:
+        """Take a sensor out between two batches. What it holds and has deferred stays until `release`: the sensor may come back."""
+        async with self._deciding, self._deferral.concluding:
             self._index.remove(namespace, name)
 
     async def release(self, key: TriggerKey) -> None:
-        """Drop what a trigger holds (a condition's reset, the end of the grace after a deletion)."""
-        async with self._deciding:
-            if self._held.pop(key, None):
-                await self._ledger.release(key)
+        """Drop what a trigger holds and has deferred (the end of the grace after a deletion)."""
+        async with self._deciding, self._deferral.concluding:
+            await self._forget(key, None)
+            await self._deferral.abandon(key)
+
+    async def _forget(self, key: TriggerKey, dependency: str | None) -> None:
+        if self._holdings.forget(key, dependency):
+            await until_taken(lambda: self._ledger.release(key, dependency))
+
+    # -- what has lapsed
+
+    async def _sweep(self, key: TriggerKey) -> float | None:
+        """As `Resetting` asks."""
+        async with self._deciding, self._deferral.concluding:
+            found = self._index.trigger(key)
+            if found is None:
+                return math.inf
+            if not await self._drained(key):
+                return None
+            _, trigger = found
+            return await self._let_go(trigger)
+
+    async def _drained(self, key: TriggerKey) -> bool:
+        """Whether everything that has arrived is decided by this trigger."""
+        return not self._deferral.waits(key) and await self._log.end() <= await self._ledger.position()
+
+    async def _let_go(self, trigger: TriggerProgram) -> float:
+        key, now = trigger.key, self._clock()
+        lapsed = [(join, held) for join, held in self._holdings.groups(key) if trigger.gate.lapsed(held, now)]
+        if lapsed:
+            rows = [row for _, held in lapsed for row in self._holdings.rows(key, held)]
+            await until_taken(lambda: self._ledger.drop(rows))
+            self._holdings.remove(key, [join for join, _ in lapsed])
+        return trigger.gate.next_lapse(now) if self._holdings.groups(key) else math.inf
+
+    # -- events
 
     async def run(self) -> None:
         """Decide until cancelled. Raises `StaleEpoch` when another engine took over."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._arrivals(), name="matcher:arrivals")
             group.create_task(self._replays(), name="matcher:replays")
+            group.create_task(self._deferral.run(), name="matcher:deferred")
+            group.create_task(self._resetting.run(), name="matcher:resets")
 
     async def _arrivals(self) -> None:
         async for batch in self._log.read():
             async with self._deciding:
-                await self._batch(batch)
+                if batch[0].attempt <= _CRASHES:
+                    await self._batch(batch)
+                else:
+                    await self._one_by_one(batch)
+
+    async def _one_by_one(self, batch: Sequence[Stored]) -> None:
+        """The process has ended at this batch again and again. An event that was first and alone and ended it once more is the culprit."""
+        first, *others = batch
+        if first.attempt > _CRASHES + 1:
+            await self._set_aside(first)
+        else:
+            await self._batch([first])
+        for stored in others:
+            await self._batch([stored])
+
+    async def _set_aside(self, stored: Stored) -> None:
+        _log.error(
+            "an event is set aside: the process ends whenever it is decided",
+            action="event-set-aside",
+            event=stored.event.id,
+            position=stored.position,
+            attempts=stored.attempt,
+        )
+        decision = self._without_judging(stored.event, stored.position, VerdictKind.SET_ASIDE)
+        await self._settle(stored.position, [(stored.event, decision)])
+        await self._log.ack(stored.position)
 
     async def _replays(self) -> None:
         while True:
             requests = await self._ledger.replays(wait=3600.0)
             async with self._deciding:
                 for request in requests:
-                    decision = self._decide(request.event, request.position, request)
+                    making = Making(request.event, request.position, self._clock(), request.number)
+                    decision = await self._decide(making, frozenset(request.triggers))
                     await self._settle(0, [(request.event, decision)])
 
     async def _batch(self, batch: Sequence[Stored]) -> None:
         seen = await self._ledger.seen([stored.event.id for stored in batch])
         decided: list[tuple[Event, Decision]] = []
-        until = time.monotonic() + _SLICE
-        for position, event, _ in batch:
+        self._breathed = time.monotonic()
+        for position, event, _, at in batch:
             if event.id in seen:
-                decision = self._duplicate(event, position)
+                decision = self._without_judging(event, position, VerdictKind.DUPLICATE)
             else:
-                decision = self._decide(event, position)
+                decision = await self._decide(Making(event, position, at))
                 seen.add(event.id)
             decided.append((event, decision))
-            if time.monotonic() > until:
-                await asyncio.sleep(0)
-                until = time.monotonic() + _SLICE
-        if decided:
-            await self._settle(batch[-1].position, decided)
-            await self._log.ack(batch[-1].position)
+            await self._breathe()
+        await self._settle(batch[-1].position, decided)
+        await self._log.ack(batch[-1].position)
+
+    async def _breathe(self) -> None:
+        """Let others have their turn, at the latest every few milliseconds."""
+        if time.monotonic() > self._breathed + _SLICE:
+            await asyncio.sleep(0)
+            self._breathed = time.monotonic()
 
     async def _settle(self, position: int, decided: Sequence[tuple[Event, Decision]]) -> None:
         decisions = [decision for _, decision in decided]
-        refused = False
-        while True:
-            try:
-                await self._ledger.settle(self._epoch, position, decisions)
-                break
-            except StoreUnavailable as error:
-                if not refused:
-                    _log.warning("nothing can be decided: the store takes no writes", action="settle-refused", reason=error.reason)
-                refused = True
-                await asyncio.sleep(error.retry_after)
-        if refused:
-            _log.info("deciding goes on: the store takes writes again", action="settle-resumed", position=position)
+        await until_taken(lambda: self._ledger.settle(self._epoch, position, decisions))
+        for decision in decisions:
+            if decision.deferred:
+                self._deferral.settled(row.key for row in decision.deferred)
         if self._observe:
             for event, decision in decided:
                 self._observe(event, decision)
 
-    def _duplicate(self, event: Event, position: int) -> Decision:
+    def _without_judging(self, event: Event, position: int, kind: VerdictKind) -> Decision:
+        """One verdict for all whom the event concerns."""
         verdicts = [
-            Verdict(sensor.revision, trigger.index, dependency.index, VerdictKind.DUPLICATE)
-            for sensor, dependency, triggers in self._index.listeners(event)
+            Verdict(sensor.revision, trigger.index, dependency.index, kind)
+            for sensor, dependency, triggers, _ in self._index.listeners(event)
             if position > sensor.since
             for trigger in triggers
         ]
         return Decision(event.id, position, tuple(verdicts))
 
-    def _decide(self, event: Event, position: int, replay: ReplayRequest | None = None) -> Decision:
-        making = _Making()
-        for listener in self._index.listeners(event):
-            if replay is None and position <= listener.sensor.since:
+    async def _decide(self, making: Making, only: frozenset[TriggerKey] = frozenset()) -> Decision:
+        """What all whom the event concerns make of it; of a replay, `only` those triggers (none named: all)."""
+        for number, listener in enumerate(self._index.listeners(making.event), 1):
+            if making.replay == 0 and making.position <= listener.sensor.since:
                 continue
-            triggers = listener.triggers
-            if replay and replay.triggers:
-                triggers = tuple(trigger for trigger in triggers if trigger.key in replay.triggers)
+            triggers: Iterable[TriggerProgram] = listener.triggers
+            if only:
+                triggers = [trigger for trigger in triggers if trigger.key in only]
+            if listener.later or making.deferred or self._deferral:
+                triggers = self._now(listener, triggers, making)
             if triggers:
-                self._listen(listener, triggers, event, position, making, replay.number if replay else 0)
-        return making.decision(event.id, position, replay.number if replay else 0)
+                self._listen(listener, triggers, making)
+            if number % _LOOK_EVERY == 0:
+                await self._breathe()
+        if making.deferred:
+            self._deferral.promise(making.deferred)
+        return making.decision()
 
-    def _listen(
-        self, listener: Listener, triggers: Sequence[TriggerProgram], event: Event, position: int, making: _Making, replay: int
-    ) -> None:
-        sensor, dependency, _ = listener
-        judgement, clause, _ = dependency.filters.judge(event)
+    def _now(self, listener: Listener, triggers: Iterable[TriggerProgram], making: Making) -> list[TriggerProgram]:
+        """Those that decide at once; the others get a row, one for all the dependencies that the event concerns."""
+        now = []
+        for trigger in triggers:
+            key = trigger.key
+            if key in making.deferred:
+                continue
+            if key in listener.later or self._deferral.waits(key):
+                making.defer(key)
+            else:
+                now.append(trigger)
+        return now
+
+    def _listen(self, listener: Listener, triggers: Iterable[TriggerProgram], making: Making) -> None:
+        sensor, dependency, _, _ = listener
+        judgement, clause, data = judge(sensor, dependency, making.event)
         for trigger in triggers:
             if judgement is Judgement.PASSED:
-                kind = self._complete(trigger, dependency.name, event, position, making, replay)
+                kind, firing = self._holdings.arrive(trigger, dependency, data, making)
+                if firing is not None:
+                    making.firings.append(firing)
             else:
-                kind = _KINDS[judgement]
+                kind = KINDS[judgement]
             making.verdicts.append(Verdict(sensor.revision, trigger.index, dependency.index, kind, clause))
-
-    def _complete(
-        self, trigger: TriggerProgram, dependency: str, event: Event, position: int, making: _Making, replay: int
-    ) -> VerdictKind:
-        """Reference 5.2: what is held and the present event together, or the present event alone where no `&&` stands."""
-        key = trigger.key
-        events = {dependency: DependencyEvent(event.id, position)}
-        if trigger.condition.requires_and:
-            held = self._held.setdefault(key, {})
-            if not trigger.condition.evaluate({*held, dependency}):
-                one = Held(key, dependency, trigger.digests[dependency], event.id, position)
-                held[dependency] = one
-                making.held[key, dependency] = one
-                return VerdictKind.HELD
-            events = {name: DependencyEvent(one.event_id, one.position, one.transformed) for name, one in held.items()} | events
-            del self._held[key]
-            making.release(key)
-        elif not trigger.condition.evaluate((dependency,)):
-            return VerdictKind.HELD
-        ids = {name: one.id for name, one in events.items()}
-        identity = firing_id(key.namespace, key.sensor, key.trigger, ids, replay=replay)
-        making.firings.append(Firing(identity, key, events, completed_by=dependency, replay=replay))
-        return VerdictKind.FIRED
-
-
-class _Making:
-    """A decision while it is made: an event may concern several dependencies of one trigger, one after the other."""
-
-    def __init__(self) -> None:
-        self.verdicts: list[Verdict] = []
-        self.released: dict[TriggerKey, None] = {}
-        self.held: dict[tuple[TriggerKey, str], Held] = {}
-        self.firings: list[Firing] = []
-
-    def release(self, key: TriggerKey) -> None:
-        """All that the trigger holds goes, what this event has put there as well."""
-        self.released[key] = None
-        for one in [one for one in self.held if one[0] == key]:
-            del self.held[one]
-
-    def decision(self, event_id: str, position: int, replay: int) -> Decision:
-        """What the ledger applies: releases first, then what was held after them."""
-        return Decision(
-            event_id,
-            position,
-            tuple(self.verdicts),
-            tuple(self.released),
-            tuple(self.held.values()),
-            tuple(self.firings),
-            replay,
-        )

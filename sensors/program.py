@@ -13,10 +13,12 @@ from sensors.conditions import Condition, Correlate, Gate, Reset, compile_trigge
 from sensors.filters.finding import Finding
 from sensors.filters.program import FilterProgram
 from sensors.manifest import Dependency, SensorSpec
+from sensors.once import OnceKey
 from sensors.scripts import Runner
 from tiphys.bus.event import Event
 from tiphys.bus.firing import TriggerKey
 from tiphys.errors import FieldError, ManifestError, shorten
+from tiphys.schema.once import Once
 
 __all__ = ["DependencyProgram", "SensorProgram", "TriggerProgram"]
 
@@ -38,7 +40,7 @@ class TriggerProgram:
     """When a trigger fires. `digests` has, for each dependency that its condition mentions, what a held event's digest must equal: it
     changes with the dependency's definition and with the condition (`within`, `correlate` and `hold` included), so that neither survives
     the other's change. `gate` decides an arrival among what is held for the event's join key, which `correlate` gives (`None`: all events
-    share one); `reset` knows when all that is held goes (`None`: never)."""
+    share one); `reset` knows when all that is held goes (`None`: never). With `once` a key stands in place of a firing's events."""
 
     index: int
     key: TriggerKey
@@ -47,6 +49,7 @@ class TriggerProgram:
     gate: Gate
     reset: Reset | None = None
     correlate: Correlate | None = None
+    once: OnceKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +86,13 @@ class SensorProgram:
                 )
             taken.add(template.name)
             decider = compile_trigger(template, names, f"spec.triggers[{index}].template", faults)
+            once = _once(trigger, decider.condition.names if decider else names, f"spec.triggers[{index}].once", faults)
             if decider is not None:
                 held = {name: _digest(digests.get(name, ""), decider.rule) for name in decider.condition.names}
                 key = TriggerKey(namespace, name, template.name)
-                triggers.append(TriggerProgram(index, key, decider.condition, held, decider.gate, decider.reset, decider.correlate))
+                triggers.append(
+                    TriggerProgram(index, key, decider.condition, held, decider.gate, decider.reset, decider.correlate, once)
+                )
         if faults:
             raise ManifestError(faults)
         return cls(namespace, name, spec.event_bus_name, revision, since, tuple(dependencies), tuple(triggers), tuple(notices))
@@ -113,6 +119,15 @@ def _dependencies(entries: Sequence[Dependency], faults: list[FieldError], notic
         digest = _digest(orjson.dumps(written, option=orjson.OPT_SORT_KEYS).decode())
         programs.append(DependencyProgram(index, entry.name, entry.event_source_name, entry.event_name, filters, digest))
     return programs
+
+
+def _once(trigger: Any, names: Sequence[str], path: str, faults: list[FieldError]) -> OnceKey | None:
+    spec: Once | None = getattr(trigger, "once", None)
+    if spec is None:
+        return None
+    found = list(OnceKey.faults(spec, names, path))
+    faults += found
+    return None if found else OnceKey(spec)
 
 
 def _digest(*parts: str) -> str:

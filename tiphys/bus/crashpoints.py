@@ -21,6 +21,7 @@ VARIABLE: Final = "TIPHYS_CRASH_AT"
 _STEPS: Final = ("publish", "settle", "settle-deferred", "begin", "resolve", "advance", "keep")
 POINTS: Final = (
     *[f"{step}:{place}" for step in _STEPS for place in ("before-commit", "after-commit")],
+    "deferred:judged",
     "execute:before",
     "execute:after",
 )

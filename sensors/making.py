@@ -1,0 +1,81 @@
+"""A decision while it is made: an event may concern several dependencies of one trigger, one after the other."""
+
+from __future__ import annotations
+
+from tiphys.bus.event import Event
+from tiphys.bus.firing import Firing, TriggerKey
+from tiphys.bus.ledger import Decision, Deferred, Held, Once, Repeat, Verdict
+
+__all__ = ["Making"]
+
+_Place = tuple[TriggerKey, str, str, int]
+
+
+class Making:
+    """What is decided about one event. `at` is when it arrived (Unix seconds), `replay` the number of a replay, 0 for an arrival."""
+
+    __slots__ = (
+        "_dropped",
+        "_held",
+        "_released",
+        "at",
+        "deferred",
+        "event",
+        "firings",
+        "once",
+        "position",
+        "repeats",
+        "replay",
+        "verdicts",
+    )
+
+    def __init__(self, event: Event, position: int, at: float, replay: int = 0) -> None:
+        self.event, self.position, self.at, self.replay = event, position, at, replay
+        self.verdicts: list[Verdict] = []
+        self.firings: list[Firing] = []
+        self.deferred: dict[TriggerKey, Deferred] = {}
+        self.once: list[Once] = []
+        self.repeats: list[Repeat] = []
+        self._released: dict[TriggerKey, None] = {}
+        self._dropped: dict[_Place, Held] = {}
+        self._held: dict[_Place, Held] = {}
+
+    def defer(self, key: TriggerKey) -> None:
+        """The trigger decides later."""
+        self.deferred[key] = Deferred(key, self.event.id, self.position, self.at, self.replay)
+
+    def hold(self, held: Held) -> None:
+        """Held from now on."""
+        self._held[_place(held)] = held
+
+    def drop(self, held: Held) -> None:
+        """Held no longer. What this event has put there was never held."""
+        if self._held.pop(_place(held), None) is None:
+            self._dropped[_place(held)] = held
+
+    def release(self, key: TriggerKey) -> None:
+        """All that the trigger holds goes, what this event has put there as well."""
+        self._released[key] = None
+        for places in (self._held, self._dropped):
+            for place in [place for place in places if place[0] == key]:
+                del places[place]
+
+    def decision(self) -> Decision:
+        """What the ledger applies."""
+        return Decision(
+            self.event.id,
+            self.position,
+            tuple(self.verdicts),
+            tuple(self._released),
+            tuple(self._held.values()),
+            tuple(self.firings),
+            self.replay,
+            tuple(self._dropped.values()),
+            tuple(self.deferred.values()),
+            tuple(self.once),
+            tuple(self.repeats),
+        )
+
+
+def _place(held: Held) -> _Place:
+    return held.key, held.join, held.dependency, held.position

@@ -1,0 +1,58 @@
+"""`once`: a firing whose key has fired already is a verdict that names the earlier firing.
+
+What is recorded is which key fired when; the time of a firing is the arrival of the event that completed it, so that a backlog is decided
+as it would have been without one. A replay was asked for by somebody: it fires whatever the key says, and leaves the key's record alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from sensors.holding import transformed
+from sensors.making import Making
+from sensors.program import TriggerProgram
+from tiphys.bus.event import Event
+from tiphys.bus.firing import DependencyEvent, Firing, TriggerKey
+from tiphys.bus.identity import firing_id
+from tiphys.bus.ledger import Held, Ledger, Once, Repeat, VerdictKind
+from tiphys.errors import TemplateError, UnknownRecord
+
+__all__ = ["Repeating"]
+
+
+class Repeating:
+    """Decides about the firings of triggers with `once`. Used for the decisions of one settle: it knows what is not in the ledger yet."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._fresh: dict[tuple[TriggerKey, str], Once] = {}
+
+    async def decide(self, trigger: TriggerProgram, firing: Firing, making: Making) -> VerdictKind:
+        """Put the firing in `making`, or why it is none."""
+        if trigger.once is None or making.replay:
+            making.firings.append(firing)
+            return VerdictKind.FIRED
+        try:
+            text = trigger.once.render(await self._events(firing, making))
+        except (TemplateError, UnknownRecord):
+            return VerdictKind.ERRORED
+        before = self._fresh.get((trigger.key, text)) or (await self._ledger.once(trigger.key, [text])).get(text)
+        if before is not None and making.at < before.at + trigger.once.span:
+            making.repeats.append(Repeat(trigger.key, before.firing))
+            return VerdictKind.ONCE
+        number = before.before + 1 if before is not None else 0
+        identity = firing_id(*trigger.key, {}, once=f"{number}:{text}")
+        once = Once(trigger.key, text, identity, making.at, making.at + trigger.once.span, number)
+        self._fresh[trigger.key, text] = once
+        making.once.append(once)
+        making.firings.append(replace(firing, id=identity))
+        return VerdictKind.FIRED
+
+    async def _events(self, firing: Firing, making: Making) -> Mapping[str, Event]:
+        return {name: await self._event(firing.key, name, seen, making) for name, seen in firing.events.items()}
+
+    async def _event(self, key: TriggerKey, name: str, seen: DependencyEvent, making: Making) -> Event:
+        if seen.position == making.position:
+            return transformed(making.event, seen.transformed)
+        return await self._ledger.held_event(Held(key, name, "", seen.id, seen.position, seen.transformed))
