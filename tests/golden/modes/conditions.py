@@ -26,9 +26,8 @@ from tests.golden.events import NAMESPACE, event_of
 from tiphys.app.catalog import Catalog, Rooms
 from tiphys.app.metrics import Metrics
 from tiphys.app.templates import KnownTemplates
-from tiphys.bus.event import Event
 from tiphys.bus.firing import FiringState
-from tiphys.bus.ledger import Decision, Verdict, VerdictKind
+from tiphys.bus.ledger import EventRecord, Verdict, VerdictKind
 from tiphys.bus.sqlite import SqliteBus
 from tiphys.bus.wire import from_wire
 from tiphys.clients.kube import Kube
@@ -49,16 +48,13 @@ class _Engine:
 
     def __init__(self, bus: SqliteBus, epoch: int, kube: Kube) -> None:
         self.bus = bus
-        self.decided: dict[int, Decision] = {}
-        self.matcher = Matcher(bus.log, bus.ledger, epoch, self._observe)
+        self.tasks: list[asyncio.Task[None]] = []
+        self.matcher = Matcher(bus.log, bus.ledger, epoch)
         self.dispatcher = Dispatcher(bus.ledger, epoch)
         ingress = Ingress(IngressSettings(host="127.0.0.1", bind=lambda _: 0))
         room = Room(bus.log, bus.ledger, NoSecrets(), ingress)
         rooms = Rooms(bus.ledger, room, self.matcher, self.dispatcher, World(kube))
         self.catalog = Catalog(rooms, KnownTemplates(), Metrics(), namespace=NAMESPACE)
-
-    def _observe(self, _event: Event, decision: Decision) -> None:
-        self.decided[decision.position] = decision
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -70,21 +66,25 @@ class _Engine:
         faults = [fault for entry in engine.catalog.entries for fault in entry.errors]
         if faults:
             raise _Refused("; ".join(map(str, faults)))
-        tasks = [asyncio.create_task(engine.matcher.run()), asyncio.create_task(engine.dispatcher.run())]
+        engine.tasks = [asyncio.create_task(engine.matcher.run()), asyncio.create_task(engine.dispatcher.run())]
         try:
             yield engine
         finally:
-            for task in tasks:
+            for task in engine.tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*engine.tasks, return_exceptions=True)
             await engine.catalog.aclose()
 
-    async def still(self) -> None:
-        """Everything that was published is decided, and every firing has ended."""
+    async def still(self) -> dict[int, EventRecord]:
+        """Everything that was published is decided, and every firing has ended; returns the events by position."""
         async with asyncio.timeout(_LONGEST):
-            while self.bus.store.settled < self.bus.store.end:
-                await asyncio.sleep(0.001)
-            while await self.bus.ledger.firings(states=_UNDER_WAY):
+            while True:
+                for task in self.tasks:
+                    if task.done():
+                        await task
+                events = await self.bus.ledger.events(limit=1000)
+                if all(event.decided for event in events) and not await self.bus.ledger.firings(states=_UNDER_WAY):
+                    return {event.position: event for event in events}
                 await asyncio.sleep(0.001)
 
     def program(self) -> SensorProgram:
@@ -127,9 +127,9 @@ class _Case:
         if self._engine is None:
             found["published"] = "while the sensor is down"
         else:
-            await self._engine.still()
+            events = await self._engine.still()
             if position is not None:
-                found |= _drops(self._engine.decided[position].verdicts, self._engine.program())
+                found |= _drops(events[position].verdicts, self._engine.program())
         created = [_plain(obj) for obj in self._cluster.created[seen:]]
         return found | {"created": created} | await self._held()
 
