@@ -70,22 +70,12 @@ class Room:
     """Runs EventSources. A context manager: leaving it stops every source, each with its time limit. The ingress is the caller's to open
     and close, and is closed before."""
 
-    def __init__(
-        self,
-        log: EventLog,
-        ledger: Ledger,
-        secrets: Secrets,
-        ingress: Ingress,
-        restarts: Restarts | None = None,
-        *,
-        payloads: bool = False,
-    ) -> None:
+    def __init__(self, log: EventLog, ledger: Ledger, secrets: Secrets, ingress: Ingress, restarts: Restarts | None = None) -> None:
         self._log = log
         self._ledger = ledger
         self._secrets = secrets
         self._ingress = ingress
         self._restarts = restarts or Restarts()
-        self._payloads = payloads
         self._running: dict[Owner, dict[str, _Running]] = {}
         self._arrivals: dict[Owner, int] = {}
         self._arrived = 0
@@ -149,7 +139,7 @@ class Room:
 
     def _listener(self, running: _Running) -> Any:
         entry = running.entry
-        context = Setting(running.status.address, entry.listener.event_type, running.status, self._secrets, payloads=self._payloads)
+        context = Setting(running.status.address, entry.listener.event_type, running.status, self._secrets)
         return entry.listener(entry.spec, context)
 
     async def _emit(self, event: Event) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from eventsource.source import Address, Health
-from tiphys.bus.event import UNPARSED, Event, rfc3339, rfc3339_now
+from tiphys.bus.event import Event, rfc3339, rfc3339_now
 from tiphys.bus.identity import event_id, random_key
 from tiphys.schema.secret import SecretRef, Secrets
 
@@ -15,15 +14,13 @@ __all__ = ["Setting"]
 
 
 class Setting:
-    """Where one source stands: its address, its type, its health, its namespace's secrets. `payloads`: events keep what their source had
-    to decode, since something in this process will ask for it soon."""
+    """Where one source stands: its address, its type, its health, its namespace's secrets."""
 
-    def __init__(self, address: Address, event_type: str, health: Health, secrets: Secrets, *, payloads: bool = False) -> None:
+    def __init__(self, address: Address, event_type: str, health: Health, secrets: Secrets) -> None:
         self.address = address
         self.health = health
         self._type = event_type
         self._secrets = secrets
-        self._payloads = payloads
 
     def event(
         self,
@@ -33,12 +30,11 @@ class Setting:
         worldid: str | None = None,
         time: datetime | None = None,
         extensions: Mapping[str, str] = {},
-        payload: Any = UNPARSED,
     ) -> Event:
         """An event of this address, its id derived from the world's key."""
         namespace, source, subject, bus = self.address
         known = worldid if worldid is not None else key
-        event = Event(
+        return Event(
             id=event_id(namespace, source, subject, key if key is not None else random_key()),
             source=source,
             type=self._type,
@@ -49,9 +45,6 @@ class Setting:
             bus=bus,
             extensions={"worldid": known, **extensions} if known is not None else extensions,
         )
-        if self._payloads and payload is not UNPARSED:
-            event.remember(payload)
-        return event
 
     async def secret(self, ref: SecretRef) -> bytes:
         """As stored but for one trailing newline, as in argo-events."""

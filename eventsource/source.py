@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
-from tiphys.bus.event import UNPARSED, Event
+from tiphys.bus.event import Event
 from tiphys.bus.ledger import Cursor
 from tiphys.errors import FieldError
 from tiphys.schema.model import Model
@@ -84,11 +84,9 @@ class Context(Protocol):
         worldid: str | None = None,
         time: datetime | None = None,
         extensions: Mapping[str, str] = {},
-        payload: Any = UNPARSED,
     ) -> Event:
         """An event of this address and type. `key` is the world's key (`None`: a random one), `worldid` what a person would know it
-        by (default: the key, if there is one), `time` the present unless given. `payload` is what `data` decodes to, if it was
-        decoded already: it saves the second parse."""
+        by (default: the key, if there is one), `time` the present unless given."""
 
     async def secret(self, ref: SecretRef) -> bytes:
         """A secret of this namespace with one trailing newline removed. Raises `SecretError`."""

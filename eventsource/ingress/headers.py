@@ -23,8 +23,8 @@ def canonical(name: bytes) -> str:
     return "-".join(part.capitalize() for part in name.decode("utf-8", "replace").split("-"))
 
 
-def masked(headers: Mapping[str, Sequence[str]]) -> tuple[bytes, Mapping[str, Sequence[str]]]:
-    """The headers as they stand in an event, `Authorization` masked: as JSON and as an object."""
+def masked(headers: Mapping[str, Sequence[str]]) -> bytes:
+    """The headers as they stand in an event, `Authorization` masked, as JSON."""
     if "Authorization" in headers:
         headers = {**headers, "Authorization": [MASK]}
-    return orjson.dumps(headers), headers
+    return orjson.dumps(headers)

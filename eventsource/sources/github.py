@@ -15,7 +15,6 @@ from eventsource.ingress.forms import FormFault, parse_form
 from eventsource.ingress.headers import masked
 from eventsource.ingress.webhook_context import PUBLISHED, WebhookContext, decoded, metadata_member, payload_key, refused
 from eventsource.source import Answer, Context, Emit, Endpoint, Notice, Request, Route, register
-from tiphys.bus.event import Event
 from tiphys.errors import FieldError, shorten
 from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
@@ -121,24 +120,16 @@ class Github(Endpoint[GithubSpec]):
     async def handle(self, request: Request, emit: Emit) -> Answer:
         """Publish the delivery: `headers`, `body` and, if there is any, `metadata`."""
         raw, body = await decoded(_content(request))
-        event = self._event(request, raw, body)
-        # let go before the wait: what is decoded for the next requests finds its memory still in the processor's cache
-        del raw, body
-        await emit(event)
-        return PUBLISHED
-
-    def _event(self, request: Request, raw: bytes, body: Any) -> Event:
         if not isinstance(body, dict):
             raise refused("not-an-object", "the payload is no JSON object")
-        kind, delivery = request.header("X-Github-Event"), request.header("X-Github-Delivery")
-        raw, body = _named(raw, body, {_EVENT: kind, _DELIVERY: delivery})
-        head, headers = masked(request.headers)
-        data = b'{"headers":%b,"body":%b%b}' % (head, raw, self._metadata)
-        payload: dict[str, object] = {"headers": headers, "body": body}
-        if self._metadata:
-            payload["metadata"] = self.settings.metadata
+        delivery = request.header("X-Github-Delivery")
+        raw = _named(raw, body, {_EVENT: request.header("X-Github-Event"), _DELIVERY: delivery})
+        # let go before the wait: what is decoded for the next requests finds its memory still in the processor's cache
+        del body
+        data = b'{"headers":%b,"body":%b%b}' % (masked(request.headers), raw, self._metadata)
         key = payload_key(delivery, request, authenticated=self._route.authenticated)
-        return self.context.event(data, key=key, worldid=delivery or None, payload=payload)
+        await emit(self.context.event(data, key=key, worldid=delivery or None))
+        return PUBLISHED
 
 
 def _content(request: Request) -> bytes:
@@ -157,12 +148,8 @@ def _content(request: Request) -> bytes:
     return form["payload"][0].encode()
 
 
-def _named(raw: bytes, body: dict[str, Any], names: dict[str, str]) -> tuple[bytes, dict[str, Any]]:
-    """The body with these members added, as text and as an object. They win over members of the same name."""
-    taken = not names.keys().isdisjoint(body)
-    rest = raw.lstrip()[1:]
-    empty = not body
-    body.update(names)
-    if taken:
-        return orjson.dumps(body), body
-    return orjson.dumps(names)[:-1] + (b"" if empty else b",") + rest, body
+def _named(raw: bytes, body: dict[str, Any], names: dict[str, str]) -> bytes:
+    """The body's text with these members added. They win over members of the same name."""
+    if not names.keys().isdisjoint(body):
+        return orjson.dumps(body | names)
+    return orjson.dumps(names)[:-1] + (b"," if body else b"") + raw.lstrip()[1:]

@@ -14,7 +14,6 @@ from eventsource.ingress.forms import FormFault, parse_form
 from eventsource.ingress.headers import canonical, masked
 from eventsource.ingress.webhook_context import PUBLISHED, WebhookContext, decoded, metadata_member, payload_key, refused
 from eventsource.source import Answer, Context, Emit, Endpoint, Notice, Request, Route, register
-from tiphys.bus.event import Event
 from tiphys.errors import FieldError
 from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
@@ -88,28 +87,18 @@ class Webhook(Endpoint[WebhookSpec]):
 
     async def handle(self, request: Request, emit: Emit) -> Answer:
         """Publish the request: `header`, `body` and, if there is any, `metadata`."""
-        raw, body = await self._body(request)
-        event = self._event(request, raw, body)
-        # let go before the wait: what is decoded for the next requests finds its memory still in the processor's cache
-        del raw, body
-        await emit(event)
-        return PUBLISHED
-
-    def _event(self, request: Request, raw: bytes, body: object) -> Event:
-        head, headers = masked(request.headers)
-        data = b'{"header":%b,"body":%b%b}' % (head, raw, self._metadata)
-        payload: dict[str, object] = {"header": headers, "body": body}
-        if self._metadata:
-            payload["metadata"] = self.settings.metadata
+        raw = await self._body(request)
+        data = b'{"header":%b,"body":%b%b}' % (masked(request.headers), raw, self._metadata)
         sent = request.header(self._dedupe) if self._dedupe else ""
         key = payload_key(sent, request, authenticated=self._route.authenticated)
-        return self.context.event(data, key=key, worldid=sent or None, payload=payload)
+        await emit(self.context.event(data, key=key, worldid=sent or None))
+        return PUBLISHED
 
     @staticmethod
-    async def _body(request: Request) -> tuple[bytes, object]:
+    async def _body(request: Request) -> bytes:
         if request.method == "POST":
             if request.header("Content-Type") != _FORM:  # as in argo-events not for `…; charset=utf-8`
-                return await decoded(request.body)
+                return (await decoded(request.body))[0]
             try:
                 form = parse_form(request.body)
             except FormFault as fault:
@@ -118,4 +107,4 @@ class Webhook(Endpoint[WebhookSpec]):
             form = parse_form(request.query.encode(), strict=False)
         else:
             raise refused("method", f"unsupported method: {request.method}")
-        return orjson.dumps(form), form
+        return orjson.dumps(form)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from eventsource.source import Address, Source
-from tiphys.bus.event import UNPARSED, Event, rfc3339
+from tiphys.bus.event import Event, rfc3339
 from tiphys.bus.identity import event_id, random_key
 from tiphys.bus.ledger import Cursor
 from tiphys.errors import SecretError, StoreUnavailable
@@ -67,7 +67,6 @@ class Room:
         worldid: str | None = None,
         time: datetime | None = None,
         extensions: Mapping[str, str] = {},
-        payload: Any = UNPARSED,
     ) -> Event:
         at = self.address
         key = key if key is not None else random_key()

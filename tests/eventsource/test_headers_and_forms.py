@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, urlencode
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,8 +30,8 @@ def test_names_are_in_canonical_mime_form(sent: bytes, shown: str) -> None:
 
 def test_authorization_is_masked_in_an_event_and_nowhere_else() -> None:
     headers = {"Authorization": ["Bearer x", "y"], "Authorization-X": ["z"]}
-    text, shown = masked(headers)
-    assert shown == {"Authorization": [MASK], "Authorization-X": ["z"]}
+    text = masked(headers)
+    assert orjson.loads(text) == {"Authorization": [MASK], "Authorization-X": ["z"]}
     assert b"Bearer" not in text
     assert headers["Authorization"] == ["Bearer x", "y"]
 
