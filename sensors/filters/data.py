@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any, Final
+
+import orjson
 
 from sensors.filters.finding import FilterError, Finding, Judgement
 from sensors.manifest import DataFilter
@@ -17,7 +20,7 @@ from tiphys.languages import gjson, gonumber, gotemplate, regex
 
 __all__ = ["DataClause"]
 
-Test = Callable[[gjson.Result], bool]
+Test = Callable[[Any], bool]
 _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "": operator.eq,
     "=": operator.eq,
@@ -27,6 +30,24 @@ _COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "<": operator.lt,
     "<=": operator.le,
 }
+_FORM_OF_RESULT: Final[Mapping[str, Callable[[gjson.Result], Any]]] = {
+    "bool": attrgetter("bool"),
+    "number": attrgetter("float"),
+    "string": attrgetter("string"),
+}
+
+
+def _forms(of_scalars: Callable[[Any], Any], of_others: Callable[[Any], Any]) -> dict[type, Callable[[Any], Any]]:
+    scalars: tuple[type, ...] = (str, int, float, bool, type(None))
+    return {**{kind: of_scalars for kind in scalars}, dict: of_others, list: of_others}
+
+
+_FORMS_OF_VALUE: Final[Mapping[str, Mapping[type, Callable[[Any], Any]]]] = {
+    "bool": _forms(gjson.bool_of, lambda _: False),
+    "number": _forms(gjson.float_of, lambda _: 0.0),
+    "string": {str: str, bool: lambda value: "true" if value else "false", type(None): lambda _: ""},
+}
+"""How what is found is compared, by the entry's type. The digits of a number only its text knows."""
 _TYPES: Final = ("bool", "number", "string")
 _FATAL: Final = ("path", "template", "type", "value[0]")
 
@@ -55,25 +76,35 @@ class DataClause:
             faults.append(
                 FieldError("type", "must be one of 'bool', 'number', 'string'", "choose one of these", shorten(entry.type))
             )
+        self._of_text = entry.type == "string"
+        self._form = _FORM_OF_RESULT.get(entry.type, _FORM_OF_RESULT["string"])
+        self._forms = _FORMS_OF_VALUE.get(entry.type, {})
         self._tests = [_attempt(entry, index, faults) for index in range(len(entry.value))]
         self.sound = not faults or (len(entry.value) > 1 and all(one.path not in _FATAL for one in faults))
         self.faults = tuple(faults)
 
-    def accepts(self, payload: Any, data: bytes) -> bool:
+    def accepts(self, document: gjson.Document) -> bool:
         """Raises `FilterError` if the path leads nowhere, the template yields nothing, or a value that comes to be asked is none."""
-        return self._holds(self._find(payload, data))
+        if self._path is not None and self._template is None:
+            value = self._path.decoded_in(document)
+            form = self._forms.get(type(value))
+            if form is not None:
+                return self._holds(form(value))
+            if self._of_text and isinstance(value, dict | list) and document.canonical:
+                return self._holds(orjson.dumps(value).decode())
+        return self._holds(self._form(self._find(document)))
 
-    def _holds(self, result: gjson.Result) -> bool:
+    def _holds(self, found: Any) -> bool:
         for test in self._tests:  # noqa: SIM110  a generator costs as much as the comparison
-            if test(result):
+            if test(found):
                 return True
         return False
 
-    def _find(self, payload: Any, data: bytes) -> gjson.Result:
+    def _find(self, document: gjson.Document) -> gjson.Result:
         if self._path is None:
             raise FilterError("the path cannot be read")
         try:
-            result = self._path.get_from(payload, data)
+            result = self._path.get_from(document.payload, document.data)
         except PathError as error:
             raise FilterError(f"the path cannot be followed: {error.problem}") from error
         if not result.exists:
@@ -91,17 +122,17 @@ class DataClause:
             raise FilterError("the template yields nothing")
         return gjson.Result.of_string(text)
 
-    def explain(self, payload: Any, data: bytes) -> Finding:
+    def explain(self, document: gjson.Document) -> Finding:
         """The same judgement, with what was found."""
         asked = (
             f"{self.entry.path} ({self.entry.type}) {self.entry.comparator or '='} {' or '.join(map(shorten, self.entry.value))}"
         )
         try:
-            result = self._find(payload, data)
+            result = self._find(document)
         except FilterError as error:
             return Finding(asked, Judgement.ERRORED, "nothing", str(error), self.number)
         try:
-            passed = self._holds(result)
+            passed = self._holds(self._form(result))
         except FilterError as error:
             return Finding(asked, Judgement.ERRORED, shorten(result.string), str(error), self.number)
         why = "" if passed else self._hint(result)
@@ -136,7 +167,7 @@ def _attempt(entry: DataFilter, index: int, faults: list[FieldError]) -> Test:
 
 
 def _erring(why: str) -> Test:
-    def test(_: gjson.Result) -> bool:
+    def test(_: Any) -> bool:
         raise FilterError(why)
 
     return test
@@ -145,15 +176,15 @@ def _erring(why: str) -> Test:
 def _test(entry: DataFilter, value: str) -> Test:
     if entry.type == "bool":
         wanted = gonumber.parse_bool(value)
-        return lambda result: result.bool is wanted
+        return lambda found: found is wanted
     if entry.type == "number":
         number, compare = gonumber.parse_float(value), _COMPARISONS[entry.comparator]
-        return lambda result: compare(result.float, number)
+        return lambda found: compare(found, number)
     if entry.type not in _TYPES:
         return _erring(f"there is no type {shorten(entry.type)}")
-    pattern = regex.compile(value)
+    search = regex.compile(value).search
     if entry.comparator in ("", "="):
-        return lambda result: pattern.search(result.string)
+        return search
     if entry.comparator == "!=":
-        return lambda result: not pattern.search(result.string)
-    return lambda result: False
+        return lambda found: not search(found)
+    return lambda found: False

@@ -7,11 +7,12 @@ passes, an entry that erred makes all of it an error. An event without data pass
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from sensors.filters.finding import PASSED, FilterError, Finding, Judged, Judgement
 from tiphys.bus.event import NOT_JSON, Event
 from tiphys.errors import FieldError
+from tiphys.languages import gjson
 
 __all__ = ["Clause", "Entries"]
 
@@ -27,10 +28,10 @@ class Clause(Protocol):
     faults: tuple[FieldError, ...]
     sound: bool
 
-    def accepts(self, payload: Any, data: bytes) -> bool:
-        """Does it hold for this data (`payload`: decoded)? Raises `FilterError` where it cannot be evaluated."""
+    def accepts(self, document: gjson.Document) -> bool:
+        """Does it hold for this data? Raises `FilterError` where it cannot be evaluated."""
 
-    def explain(self, payload: Any, data: bytes) -> Finding:
+    def explain(self, document: gjson.Document) -> Finding:
         """The same judgement, with what was asked and found."""
 
 
@@ -54,28 +55,27 @@ class Entries:
 
     def judge(self, event: Event) -> Judged:
         """Do they let the event pass, and which entry decided?"""
-        data = event.data
-        if data is None:
+        if event.data is None:
             return PASSED
-        payload = event.payload
-        if payload is NOT_JSON:
+        document = event.document
+        if document.payload is NOT_JSON:
             return self._judged[self._clauses[0].number][2]
         if self._any:
-            return self._judge_any(payload, data)
+            return self._judge_any(document)
         for clause in self._clauses:
             try:
-                if clause.accepts(payload, data):
+                if clause.accepts(document):
                     continue
             except FilterError:
                 return self._judged[clause.number][2]
             return self._judged[clause.number][1]
         return PASSED
 
-    def _judge_any(self, payload: Any, data: bytes) -> Judged:
+    def _judge_any(self, document: gjson.Document) -> Judged:
         erred: Judged | None = None
         for clause in self._clauses:
             try:
-                if clause.accepts(payload, data):
+                if clause.accepts(document):
                     return self._judged[clause.number][0]
             except FilterError:
                 erred = erred or self._judged[clause.number][2]
@@ -87,10 +87,10 @@ class Entries:
         asked = f"{self.kind}: {'any' if self._any else 'all'} of"
         if event.data is None:
             return Finding(asked, judgement, "no data", "an event without data passes", clause)
-        payload = event.payload
-        if payload is NOT_JSON:
+        document = event.document
+        if document.payload is NOT_JSON:
             return Finding(asked, judgement, why=_NO_JSON, clause=clause)
-        children = tuple(one.explain(payload, event.data) for one in self._clauses)
+        children = tuple(one.explain(document) for one in self._clauses)
         why = ""
         if judgement is _ERRORED and self._any and len(children) > 1:
             why = "no entry passes, and one that cannot be evaluated makes it an error"

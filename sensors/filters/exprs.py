@@ -50,15 +50,15 @@ class ExprClause:
         given = {name for name, _ in self._fields}
         return [name for name in self._program.variables if name not in given] if self._program else []
 
-    def accepts(self, payload: Any, data: bytes) -> bool:
+    def accepts(self, document: gjson.Document) -> bool:
         """Raises `FilterError` if a path leads nowhere or the expression cannot be evaluated on these values."""
-        return self._evaluate(self._values(payload, data)) is True
+        return self._evaluate(self._values(document)) is True
 
-    def _values(self, payload: Any, data: bytes) -> dict[str, Any]:
+    def _values(self, document: gjson.Document) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name, path in self._fields:
             try:
-                value = path.value_from(payload, data)
+                value = path.value_in(document)
             except PathError as error:
                 raise FilterError(f"the path of {name} cannot be followed: {error.problem}") from error
             if value is gjson.NO_VALUE:
@@ -74,10 +74,10 @@ class ExprClause:
         except ExpressionError as error:
             raise FilterError(f"the expression cannot be evaluated: {error.problem}") from error
 
-    def explain(self, payload: Any, data: bytes) -> Finding:
+    def explain(self, document: gjson.Document) -> Finding:
         """The same judgement, with the values of the fields and, where that is not `true` or `false`, the result."""
         try:
-            values = self._values(payload, data)
+            values = self._values(document)
         except FilterError as error:
             return Finding(self.entry.expr, Judgement.ERRORED, "nothing", str(error), self.number)
         found = ", ".join(f"{name} = {shorten(value)}" for name, value in values.items())

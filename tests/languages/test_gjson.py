@@ -359,3 +359,82 @@ def test_what_go_calls_valid_and_orjson_does_not_is_valid(text: bytes) -> None:
 )
 def test_what_is_no_json_is_not_valid(text: bytes) -> None:
     assert not gjson.valid(text)
+
+
+def decoded_or_searched(path: str, text: bytes) -> Any:
+    """What the decoded document says, and where it is not sure what the text says, by `decoded_in` and by `value_in`."""
+    compiled = gjson.compile(path)
+    document = gjson.Document(orjson.loads(text), text)
+    results = [compiled.decoded_in(document) for _ in range(4)]  # the first are found another way than the later ones
+    found = compiled.get(text)
+    expected = found.value if found.exists else gjson.NO_VALUE
+    for result in results:
+        if isinstance(result, dict | list):
+            assert found.type is gjson.Type.JSON
+            assert not document.distinct or as_floats(result) == expected
+            assert not document.canonical or orjson.dumps(result) == found.raw
+        elif result is not gjson.UNSURE:
+            assert (result, type(result)) == (expected, type(expected)) or (type(result) is int and result == expected)
+    value = compiled.value_in(document)
+    assert value == expected
+    assert str(value) == str(expected) or isinstance(value, dict | list)
+    return results[-1]
+
+
+QUERIES = ['#(a=="a")', "#(a==b).b", '#(a.b="0")', '#(a=="none")', 'b.#(a=="1").a', '#(ref=="").a', '#(a=="é")']
+
+
+@given(written(), st.lists(st.sampled_from(["a", "b", "name", "ref", "T-1", "0", "1", "x_y"]), min_size=1, max_size=4))
+def test_the_decoded_document_answers_as_the_text_does_or_is_unsure(document: tuple[Any, bytes], keys: list[str]) -> None:
+    try:
+        orjson.loads(document[1])
+    except orjson.JSONDecodeError:
+        return
+    decoded_or_searched(".".join(keys), document[1])
+
+
+json_lists = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["a", "b", "0", "", "é", '":', "1"]) | st.floats(-2, 2),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["a", "b", "ref"]), inner, max_size=3),
+    max_leaves=20,
+)
+
+
+@given(json_lists, st.sampled_from(QUERIES), st.sampled_from([(",", ":"), (", ", ": "), (" ,", " : ")]))
+def test_a_query_for_a_text_answers_as_the_text_does(value: Any, path: str, separators: tuple[str, str]) -> None:
+    decoded_or_searched(path, json.dumps(value, separators=separators, ensure_ascii=False).encode())
+
+
+def test_the_decoded_document_is_sure_of_what_users_ask_for() -> None:
+    text = b'{"body":{"ref":"refs/heads/main","n":3,"labels":[{"name":"a","id":1},{"name":"b","id":2}],"name":"x"}}'
+    found = [
+        decoded_or_searched(path, text) for path in ("body.ref", "body.n", 'body.labels.#(name=="b").id', "body.name", "body.no")
+    ]
+    assert found == ["refs/heads/main", 3, 2, "x", gjson.NO_VALUE]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1,"a":2}',
+        '{"a":1,"a":2,"b" :3}',
+        '{"a":{"b":1},"a":{"c":2}}',
+        '{"a":{"c":2},"a":{"b":1}}',
+        '{"a":1,"\\u0061":2}',
+        '{"x":"\\":","a":1,"a":2}',
+        '{"x":"\\u0022:","a":1,"a":2}',
+        '{"a":-0}',
+        '{"a":[-0,0]}',
+        '{"a":1e5,"b":12345678901234567890123}',
+        '{"a":"\\ud800"}',
+        '[{"a":"x","a":"y","b":1},{"a":"y","b":2}]',
+        '[{"a":1,"b":1},{"a":"y","b":2}]',
+    ],
+)
+@pytest.mark.parametrize("path", ["a", "a.b", "b", '#(a=="y").b', '#(a=="x")', "a.0", "0.a"])
+def test_the_decoded_document_is_not_sure_of_more_than_the_text_says(text: str, path: str) -> None:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return
+    decoded_or_searched(path, text.encode())

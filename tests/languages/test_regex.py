@@ -90,3 +90,25 @@ def test_a_plain_text_is_compared_as_the_engine_would(start: str, text: str, end
     except UnicodeEncodeError:
         expected = False
     assert regex.compile(pattern).search(value) is expected
+
+
+@given(
+    st.sampled_from(["", "^"]),
+    st.lists(pieces, max_size=2).map("".join),
+    st.sampled_from(["(", "(?:"]),
+    st.lists(st.lists(pieces, max_size=2).map("".join), min_size=1, max_size=3).map("|".join),
+    st.lists(pieces, max_size=2).map("".join),
+    st.sampled_from(["", "$"]),
+    st.text(st.sampled_from("ab/.-_^$é\n(+"), max_size=8),
+)
+def test_one_of_several_texts_is_compared_as_the_engine_would(
+    start: str, head: str, opening: str, choices: str, tail: str, end: str, value: str
+) -> None:
+    pattern = f"{start}{head}{opening}{choices}){tail}{end}"
+    assert regex.compile(pattern).search(value) is (re2.search(pattern, value) is not None)
+
+
+@pytest.mark.parametrize("pattern", [r"a\\|b", r"(a\||b)", r"(a\\|b)", r"(|a)", "(a\0|b)", r"^(a)$", r"^(a|b)c$"])
+@pytest.mark.parametrize("value", ["", "a", "b", "a|", "a\\", "b\\", "a\0", "ac", "bc", "xbc"])
+def test_what_is_escaped_in_a_choice_is_no_choice(pattern: str, value: str) -> None:
+    assert regex.compile(pattern).search(value) is (re2.search(pattern, value) is not None)

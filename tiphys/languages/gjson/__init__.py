@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from tiphys.errors import PathError
 from tiphys.languages.gjson.budget import MAX_NESTING, MIN_WORK, PASSES, Budget
+from tiphys.languages.gjson.document import NO_VALUE, UNSURE, Document, Trail, bool_of, float_of, floats
 from tiphys.languages.gjson.plain import Plain
 from tiphys.languages.gjson.result import NOTHING, Result, Text, Type, decode, format_float
 from tiphys.languages.gjson.result import parse as parse_text
@@ -32,13 +33,17 @@ __all__ = [
     "NOTHING",
     "NO_VALUE",
     "PASSES",
+    "UNSURE",
+    "Document",
     "Path",
     "Result",
     "Text",
     "Type",
+    "bool_of",
     "compile",
     "decode",
     "elements",
+    "float_of",
     "format_float",
     "members",
     "parse",
@@ -48,14 +53,11 @@ __all__ = [
 MAX_PATH: Final = 16_384
 """Bytes of the longest path."""
 
-NO_VALUE: Final[Any] = object()
-"""What `value_from` finds where there is nothing; `None` is a null."""
-
 
 class Path:
     """A compiled path. `text` is as it was written."""
 
-    __slots__ = ("_plain", "_route", "text")
+    __slots__ = ("_plain", "_route", "_trail", "text")
 
     def __init__(self, text: str) -> None:
         encoded = text.encode("utf-8", "surrogatepass")
@@ -64,6 +66,7 @@ class Path:
         self.text = text
         self._route = Route(encoded)
         self._plain = Plain.of(encoded)
+        self._trail = Trail.of(encoded)
 
     def get(self, data: bytes) -> Result:
         """What is at this path in JSON text. Raises `PathError` if that takes too much work; see `MIN_WORK`, `PASSES` and `MAX_NESTING`."""
@@ -81,9 +84,25 @@ class Path:
                 return found
         return self.get(data)
 
-    def value_from(self, payload: Any, data: bytes) -> Any:
-        """The decoded value of what `get_from` finds, `NO_VALUE` for nothing."""
-        found = self.get_from(payload, data)
+    def decoded_in(self, document: Document) -> Any:
+        """What the decoded document has at this path, in a microsecond, where it is sure to have what `get` finds.
+
+        `NO_VALUE` for nothing, `UNSURE` where `get` must be asked. An `int` is a number that is written as one, within 64 bits. Of an
+        object or list only that it is there is sure, and its content if the document is `distinct`.
+        """
+        return UNSURE if self._trail is None else self._trail.find(document)
+
+    def value_in(self, document: Document) -> Any:
+        """The decoded value of what `get` finds, with floats for all numbers; `NO_VALUE` for nothing. Raises `PathError`."""
+        value = self.decoded_in(document)
+        kind = type(value)
+        if kind is str or kind is bool or kind is float or value is None or value is NO_VALUE:
+            return value
+        if kind is int and value:
+            return float(value)
+        if value is not UNSURE and b"-0" not in document.data and (kind is int or document.distinct):
+            return floats(value)
+        found = self.get_from(document.payload, document.data)
         return found.value if found.exists else NO_VALUE
 
     @property
