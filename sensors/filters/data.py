@@ -39,7 +39,7 @@ _FORM_OF_RESULT: Final[Mapping[str, Callable[[gjson.Result], Any]]] = {
 
 def _forms(of_scalars: Callable[[Any], Any], of_others: Callable[[Any], Any]) -> dict[type, Callable[[Any], Any]]:
     scalars: tuple[type, ...] = (str, int, float, bool, type(None))
-    return {**{kind: of_scalars for kind in scalars}, dict: of_others, list: of_others}
+    return {**dict.fromkeys(scalars, of_scalars), dict: of_others, list: of_others}
 
 
 _FORMS_OF_VALUE: Final[Mapping[str, Mapping[type, Callable[[Any], Any]]]] = {
