@@ -104,6 +104,8 @@ class _Writer:
         if isinstance(value, bytes):
             self._write(f'"{base64.b64encode(value).decode()}"')
         elif isinstance(value, Time):
+            if not 0 <= times.year(value) <= 9999:
+                raise GoError("json: error calling MarshalJSON for type time.Time: year outside of range [0,9999]")
             self._write(f'"{times.format(value, "2006-01-02T15:04:05.999999999Z07:00")}"')
         elif isinstance(value, Struct) and value.kind == "ptr":
             self._write(_quoted(str(value), self._escape_html))  # semver's versions, which write themselves

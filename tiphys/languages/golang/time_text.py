@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 
+from tiphys.languages.golang import times
 from tiphys.languages.golang.values import GoError, Time
 
 __all__ = ["ZERO", "parse"]
@@ -325,17 +326,17 @@ def _time(fields: _Fields, rest: str) -> Time:
     elif fields.half == "AM" and fields.hour == 12:
         fields.hour = 0
     _date(fields)
-    if not fields.year:
-        raise _Bad(": year out of range (the calendar here begins with the year 1)")
     microsecond, nanoseconds = divmod(fields.nanosecond, 1000)
     zone = _zone(fields)
-    day = datetime(fields.year, fields.month, fields.day, tzinfo=UTC if zone is None else zone)
+    # The year 0 is like the year 400.
+    day = datetime(fields.year or 400, fields.month, fields.day, tzinfo=UTC if zone is None else zone)
     instant = day.replace(hour=fields.hour, minute=fields.minute, second=fields.second, microsecond=microsecond)
-    if zone is None:
-        # Go does not know the zone: it takes the clock for UTC's, and gives the time that name.
-        hours = int(fields.zone[3:]) if fields.zone.startswith("GMT") and len(fields.zone) > 3 else 0
-        instant = instant.astimezone(timezone(timedelta(hours=hours), fields.zone))
-    return Time(instant, nanoseconds)
+    time = Time(instant, nanoseconds, 0 if fields.year else -1)
+    if zone is not None:
+        return time
+    # Go does not know the zone: it takes the clock for UTC's, and gives the time that name.
+    hours = int(fields.zone[3:]) if fields.zone.startswith("GMT") and len(fields.zone) > 3 else 0
+    return times.in_zone(time, timezone(timedelta(hours=hours), fields.zone))
 
 
 def _zone(fields: _Fields) -> tzinfo | None:

@@ -10,7 +10,7 @@ from typing import Final
 from tiphys.languages import duration
 from tiphys.languages.golang.values import Duration, Function, GoError, Int64, Sized, Time
 
-__all__ = ["DURATION_METHODS", "METHODS", "Month", "Weekday", "format", "nanoseconds", "string", "time_at"]
+__all__ = ["DURATION_METHODS", "METHODS", "Month", "Weekday", "format", "in_zone", "nanoseconds", "string", "time_at", "year"]
 
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
@@ -18,6 +18,8 @@ _MONTHS: Final = (
 _WEEKDAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = 1_000_000_000
+_CYCLE: Final = 146_097
+"""Days after which the calendar repeats itself: 400 years."""
 
 # What Go's nextStdChunk finds, in its order (`_2006` is a plain `_` before a year, `Jan` and `Mon` are none in `Janitor`).
 _CHUNK: Final = re.compile(
@@ -49,16 +51,40 @@ class Weekday(Sized):
 def nanoseconds(time: Time) -> int:
     """Nanoseconds since 1970."""
     since = time.instant - _EPOCH
-    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1_000 + time.nanoseconds
+    return (
+        ((since.days + time.cycles * _CYCLE) * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    ) * 1_000 + time.nanoseconds
 
 
-def time_at(since_1970: int, zone: tzinfo | None = UTC) -> Time:
-    """The time so many nanoseconds after 1970. Raises `GoError` outside of the years 1 to 9999, which Python's calendar ends at."""
+def time_at(since_1970: int, zone: tzinfo = UTC) -> Time:
+    """The time so many nanoseconds after 1970."""
     microseconds, rest = divmod(since_1970, 1_000)
-    try:
-        return Time((_EPOCH + timedelta(microseconds=microseconds)).astimezone(zone), rest)
-    except (OverflowError, ValueError) as error:
-        raise GoError("time: outside of the years 1 to 9999") from error
+    cycles, inside = divmod(microseconds, _CYCLE * 86_400_000_000)
+    return in_zone(Time(_EPOCH + timedelta(microseconds=inside), rest, cycles), zone)
+
+
+def in_zone(time: Time, zone: tzinfo) -> Time:
+    """`Time.In`."""
+    instant, cycles = _placed(time.instant, year(time))
+    instant = instant.astimezone(zone)
+    if cycles and 1 <= instant.year + 400 * cycles <= 9999:
+        instant, cycles = instant.replace(year=instant.year + 400 * cycles), 0
+    return Time(instant, time.nanoseconds, cycles)
+
+
+def _zone_of(time: Time) -> tzinfo:
+    return time.instant.tzinfo or UTC
+
+
+def _placed(instant: datetime, wanted: int) -> tuple[datetime, int]:
+    """The instant in a year that Python's calendar has room around, and the cycles from there to the wanted year."""
+    inside = (wanted - 2) % 400 + 2 if wanted < 2 else 9599 + (wanted - 9599) % 400 if wanted > 9998 else wanted
+    return instant.replace(year=inside), (wanted - inside) // 400
+
+
+def year(time: Time) -> int:
+    """The year, which may be below 1 or above 9999."""
+    return time.instant.year + 400 * time.cycles
 
 
 def string(time: Time) -> str:
@@ -74,6 +100,10 @@ def format(time: Time, layout: str) -> str:  # noqa: A001  callers write `times.
 def _chunk(time: Time, chunk: str) -> str:
     if (plain := _PLAIN.get(chunk)) is not None:
         return plain(time.instant)
+    if chunk == "2006":
+        return f"{'-' * (year(time) < 0)}{abs(year(time)):04d}"
+    if chunk == "06":
+        return f"{abs(year(time)) % 100:02d}"
     if chunk[0] in ".,":
         digits = f"{time.instant.microsecond:06d}{time.nanoseconds:03d}".ljust(len(chunk) - 1, "0")[: len(chunk) - 1]
         if chunk[1] == "9":
@@ -109,8 +139,6 @@ _PLAIN: Final[Mapping[str, Callable[[datetime], str]]] = {
     "Monday": lambda at: _WEEKDAYS[at.isoweekday() % 7],
     "Mon": lambda at: _WEEKDAYS[at.isoweekday() % 7][:3],
     "MST": _zone,
-    "2006": lambda at: f"{at.year:04d}",
-    "06": lambda at: f"{at.year % 100:02d}",
     "01": lambda at: f"{at.month:02d}",
     "1": lambda at: str(at.month),
     "02": lambda at: f"{at.day:02d}",
@@ -137,7 +165,7 @@ def _year_day(instant: datetime) -> int:
 def _truncate(time: Time, step: int) -> Time:
     # Go counts from the year 1, and so do multiples of a day or a week.
     since_year_1 = nanoseconds(time) + 62_135_596_800 * _SECOND
-    return time if step <= 0 else time_at(nanoseconds(time) - since_year_1 % step, time.instant.tzinfo)
+    return time if step <= 0 else time_at(nanoseconds(time) - since_year_1 % step, _zone_of(time))
 
 
 def _round(time: Time, step: int) -> Time:
@@ -145,19 +173,25 @@ def _round(time: Time, step: int) -> Time:
         return time
     rest = (nanoseconds(time) + 62_135_596_800 * _SECOND) % step
     change = -rest if rest + rest < step else step - rest
-    return time_at(nanoseconds(time) + change, time.instant.tzinfo)
+    return time_at(nanoseconds(time) + change, _zone_of(time))
 
 
 def _add_date(time: Time, years: int, months: int, days: int) -> Time:
     if max(abs(years), abs(months), abs(days)) > 10_000_000:
-        raise GoError("time: outside of the years 1 to 9999")
+        raise GoError("time: too far away")
     month = time.instant.month - 1 + months
-    year = time.instant.year + years + month // 12
-    try:
-        first = time.instant.replace(year=year, month=month % 12 + 1, day=1, fold=0)
-        return Time(first + timedelta(days=time.instant.day - 1 + days), time.nanoseconds)
-    except (OverflowError, ValueError) as error:
-        raise GoError("time: outside of the years 1 to 9999") from error
+    first, cycles = _placed(time.instant.replace(month=1, day=1, fold=0), year(time) + years + month // 12)
+    moved = Time(first.replace(month=month % 12 + 1), time.nanoseconds, cycles)
+    return _days_later(moved, time.instant.day - 1 + days)
+
+
+def _days_later(time: Time, days: int) -> Time:
+    """The same time of day so many days later, whatever the zone does in between."""
+    cycles, days = divmod(days, _CYCLE)
+    wall = time.instant.replace(tzinfo=UTC)
+    wall, more = _placed(wall, year(time))
+    moved = time_at(nanoseconds(Time(wall, 0, more + cycles)) + days * 86_400 * _SECOND)
+    return Time(moved.instant.replace(tzinfo=_zone_of(time)), time.nanoseconds, moved.cycles)
 
 
 def _compare(time: Time, other: Time) -> int:
@@ -182,7 +216,7 @@ METHODS: Final[Mapping[str, Function]] = {
     for method in (
         _method("String", string, result="string"),
         _method("Format", format, "string", result="string"),
-        _method("Year", lambda time: time.instant.year, result="int"),
+        _method("Year", year, result="int"),
         _method("Month", lambda time: Month(time.instant.month), result="time.Month"),
         _method("Day", lambda time: time.instant.day, result="int"),
         _method("Hour", lambda time: time.instant.hour, result="int"),
@@ -197,15 +231,15 @@ METHODS: Final[Mapping[str, Function]] = {
         _method("UnixNano", lambda time: Int64(nanoseconds(time)), result="int64"),
         _method("IsZero", _is_zero, result="bool"),
         _method("IsDST", lambda time: bool(time.instant.dst()), result="bool"),
-        _method("Add", lambda time, by: time_at(nanoseconds(time) + by, time.instant.tzinfo), "time.Duration", result="time.Time"),
+        _method("Add", lambda time, by: time_at(nanoseconds(time) + by, _zone_of(time)), "time.Duration", result="time.Time"),
         _method("AddDate", _add_date, "int", "int", "int", result="time.Time"),
         _method("Sub", _sub, "time.Time", result="time.Duration"),
         _method("After", lambda time, other: _compare(time, other) > 0, "time.Time", result="bool"),
         _method("Before", lambda time, other: _compare(time, other) < 0, "time.Time", result="bool"),
         _method("Equal", lambda time, other: _compare(time, other) == 0, "time.Time", result="bool"),
         _method("Compare", _compare, "time.Time", result="int"),
-        _method("UTC", lambda time: Time(time.instant.astimezone(UTC), time.nanoseconds), result="time.Time"),
-        _method("Local", lambda time: Time(time.instant.astimezone(), time.nanoseconds), result="time.Time"),
+        _method("UTC", lambda time: in_zone(time, UTC), result="time.Time"),
+        _method("Local", lambda time: in_zone(time, UTC), result="time.Time"),
         _method("Truncate", _truncate, "time.Duration", result="time.Time"),
         _method("Round", _round, "time.Duration", result="time.Time"),
     )

@@ -148,10 +148,15 @@ class StringMap(dict[str, str]):
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """`time.Time`: an aware instant in its own zone, and the nanoseconds below its microsecond."""
+    """`time.Time`: an aware instant in its own zone, and the nanoseconds below its microsecond.
+
+    Python's calendar has the years 1 to 9999, Go's has all. The calendar repeats every 400 years: a time beyond is the instant moved by
+    `cycles` times 400 years. `toDate "15:04" "13:45"` is in the year 0.
+    """
 
     instant: datetime
     nanoseconds: int = 0
+    cycles: int = 0
 
 
 @dataclass(frozen=True, slots=True)

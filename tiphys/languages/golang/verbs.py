@@ -394,4 +394,4 @@ def _go_string(time: Time) -> str:
     zone = "time.UTC" if name == "UTC" else f"time.Location({quote(name)})"
     nanoseconds = at.microsecond * 1_000 + time.nanoseconds
     month = times.Month(at.month).text()
-    return f"time.Date({at.year}, time.{month}, {at.day}, {at.hour}, {at.minute}, {at.second}, {nanoseconds}, {zone})"
+    return f"time.Date({times.year(time)}, time.{month}, {at.day}, {at.hour}, {at.minute}, {at.second}, {nanoseconds}, {zone})"

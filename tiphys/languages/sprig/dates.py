@@ -52,7 +52,7 @@ def _instant(value: Any) -> Time:
 
 def _date_in_zone(layout: str, value: Any, zone: str) -> str:
     moment = _instant(value)
-    return times.format(Time(moment.instant.astimezone(_zone(zone)), moment.nanoseconds), layout)
+    return times.format(times.in_zone(moment, _zone(zone)), layout)
 
 
 def _date(layout: str, value: Any) -> str:
@@ -72,7 +72,7 @@ def _must_date_modify(change: str, moment: Time) -> Time:
         nanoseconds = go_duration.parse(change)
     except DurationError as error:
         raise GoError(f'time: invalid duration "{change}": {error.problem}') from error
-    return times.time_at(times.nanoseconds(moment) + nanoseconds, moment.instant.tzinfo)
+    return times.time_at(times.nanoseconds(moment) + nanoseconds, moment.instant.tzinfo or UTC)
 
 
 def _date_modify(change: str, moment: Time) -> Time:

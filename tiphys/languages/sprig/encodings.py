@@ -14,7 +14,6 @@ __all__ = ["FUNCTIONS", "decode_base64"]
 _LINES: Final = re.compile(rb"[\r\n]")
 _BASE64: Final = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 _BASE64_DIGITS: Final = re.compile(rb"(?:[\r\n]*[A-Za-z0-9+/])*")
-_BASE32: Final = re.compile(rb"(?:[A-Z2-7]{8})*(?:[A-Z2-7]{2}={6}|[A-Z2-7]{4}={4}|[A-Z2-7]{5}={3}|[A-Z2-7]{7}=)?")
 _BASE32_DIGITS: Final = re.compile(rb"[A-Z2-7]*")
 
 
@@ -77,26 +76,27 @@ def _base32_encoded(text: str) -> str:
 
 def _base32_decoded(text: str) -> str:
     data = _LINES.sub(b"", to_bytes(text))
-    if not _BASE32.fullmatch(data):
-        return f"illegal base32 data at input byte {_corrupt_base32(data)}"
-    return from_bytes(base64.b32decode(data))
-
-
-def _corrupt_base32(data: bytes) -> int:
-    """Where Go gives up; line ends are out of the text by then."""
     digits = _BASE32_DIGITS.match(data)
-    at = digits.end() if digits else 0
+    end = digits.end() if digits else 0
+    bad = _corrupt_base32(data, end)
+    if bad is not None:
+        return f"illegal base32 data at input byte {bad}"
+    return from_bytes(base64.b32decode(data[:end] + b"=" * (-end % 8)))
+
+
+def _corrupt_base32(data: bytes, at: int) -> int | None:
+    """Where Go gives up after the digits, which end at `at`; it does not look at what stands behind a group that was filled up."""
     count, left = at % 8, len(data) - at - 1
     if left < 0:
-        return at - count
+        return at - count if count else None
     if data[at] != 0x3D or count < 2 or left >= 8:
         return at
     if left + count < 7:
         return len(data)
-    for ahead in range(7 - count):
-        if left > ahead and data[at + 1 + ahead] != 0x3D:
+    for ahead in range(min(7 - count, left)):
+        if data[at + 1 + ahead] != 0x3D:
             return at + ahead
-    return at
+    return at if count in (3, 6) else None
 
 
 FUNCTIONS: Final = (

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tiphys.languages.golang.values import Function
-from tiphys.languages.sprig.bounds import check_characters
+from tiphys.languages.sprig.bounds import check_characters, well_formed
 from tiphys.languages.sprig.cases import connects, is_upper, lower
 
 __all__ = ["FUNCTIONS"]
@@ -118,7 +118,7 @@ class _Words:
 
 def _small(kind: int, word: str, connector: str) -> str:
     if kind == _CAPITALS:
-        return lower(word)
+        return "".join(lower(char) if is_upper(char) else well_formed(char) for char in word)
     if kind == _CONNECTOR:
         return "".join(connector if connects(char) else _BAD for char in word)
     return word
