@@ -29,6 +29,7 @@ from eventsource.health import EntryHealth
 from eventsource.ingress import SHARED_PORT, Ingress, IngressSettings
 from eventsource.room import Room
 from sensors import Matcher
+from sensors.scripts import Scripts
 from tiphys.app.admission import KINDS
 from tiphys.app.api import Facts, serve_api
 from tiphys.app.catalog import Catalog, Rooms
@@ -220,10 +221,11 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
             if observer:
                 observer.decided(event, decision)
 
-        matcher = Matcher(log, bus.ledger, epoch, decided)
+        scripts = await stack.enter_async_context(Scripts())
+        matcher = Matcher(log, bus.ledger, epoch, decided, scripts)
         await matcher.load()
         ingress = Ingress(IngressSettings(host=settings.host, bind=_bind(settings), stop=settings.drain), Answering(metrics))
-        room = Room(log, bus.ledger, kube_secrets, ingress, payloads=True)
+        room = Room(log, bus.ledger, kube_secrets, ingress)
         http = await stack.enter_async_context(open_http(HttpSettings(public_only=settings.http_targets == "public")))
         rooms = Rooms(bus.ledger, room, matcher, dispatcher, _Services(kube, kube_secrets, templates, http))
         catalog = Catalog(
@@ -264,6 +266,8 @@ async def _run(
 
     async def decide() -> None:
         await service.ready()
+        for key in matcher.strangers():
+            catalog.unknown_trigger(key)
         ingress.ready()
         await matcher.run()
 
