@@ -64,13 +64,16 @@ def compile_trigger(fields: ConditionFields, dependencies: Sequence[str], path: 
     reset = Reset(fields.conditions_reset) if fields.conditions_reset else None
     within = duration.seconds(fields.within) if fields.within else None
     gate = Gate(condition, within=within, hold=hold, reset=reset)
-    return Decider(condition, gate, reset, Correlate(paths) if paths else None, _rule(fields, paths, hold))
+    return Decider(condition, gate, reset, Correlate(paths) if paths else None, _rule(fields))
 
 
-def _rule(fields: ConditionFields, paths: Mapping[str, str], hold: Mapping[str, str]) -> str:
+def _rule(fields: ConditionFields) -> str:
     """The text as it was written (a change of blanks is a change, as in argo-events; the absent text stays one when a dependency is added);
     with an extension, that as well. A reset that changes drops nothing by itself."""
-    ours = {"within": fields.within, "correlate": dict(paths), "hold": dict(hold)}
+    hold = fields.hold
+    if isinstance(hold, Mapping):
+        hold = {name: how for name, how in hold.items() if how != "latest"}
+    ours = {"within": fields.within, "correlate": fields.correlate, "hold": None if hold == "latest" else hold}
     if not any(ours.values()):
         return fields.conditions
     return f"{fields.conditions}\n{orjson.dumps(ours, option=orjson.OPT_SORT_KEYS).decode()}"

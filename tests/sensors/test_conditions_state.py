@@ -49,8 +49,8 @@ class Running:
         return [one.event_id for one in self.held]
 
 
-def gate(text: str, **settings: object) -> Running:
-    return Running(Gate(compile_condition(text, ["A", "B", "C", "D"]), **settings))  # type: ignore[arg-type]  as the test gives them
+def gate(text: str, *, within: float | None = None, hold: Mapping[str, Hold] | None = None, reset: Reset | None = None) -> Running:
+    return Running(Gate(compile_condition(text, ["A", "B", "C", "D"]), within=within, hold=hold, reset=reset))
 
 
 # -- argo-events' rule
