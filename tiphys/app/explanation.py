@@ -14,10 +14,11 @@ import orjson
 from sensors.filters.finding import Finding
 from sensors.manifest import OpaqueTrigger, SensorSpec
 from sensors.program import SensorProgram
+from sensors.scripts import Program, Runner
 from tiphys.bus.event import NOT_JSON
 from tiphys.bus.firing import Outcome
 from tiphys.bus.ledger import EventRecord, FiringRecord, Kept, Ledger, Verdict
-from tiphys.errors import UnknownRecord
+from tiphys.errors import ScriptsUnavailable, UnknownRecord
 
 __all__ = ["describe_event", "describe_firing", "explain", "instant"]
 
@@ -42,7 +43,8 @@ def describe_event(record: EventRecord, *, data: bool = False) -> dict[str, Any]
         "type": event.type,
         "worldid": event.extensions.get("worldid", ""),
         "size": record.size,
-        "decided": record.settled,
+        "decided": record.decided,
+        "deciding": ["/".join(key) for key in record.deferred],
         "outcomes": _counts(record),
     }
     if data:
@@ -101,17 +103,29 @@ def _describe_outcome(outcome: Outcome | None) -> dict[str, str] | None:
     }
 
 
-async def explain(ledger: Ledger, event_id: str) -> dict[str, Any]:
-    """Everything about one event: what it holds, each verdict with its tree, and what was done. Raises `UnknownRecord`."""
+class _NoWorkers:
+    """Runs nothing, where there is no pool of workers."""
+
+    async def run(self, program: Program, data: bytes) -> bytes | bool:
+        raise ScriptsUnavailable(program.text, "there are no workers here")
+
+
+async def explain(ledger: Ledger, event_id: str, scripts: Runner | None = None) -> dict[str, Any]:
+    """Everything about one event: what it holds, each verdict with its tree, and what was done. Raises `UnknownRecord`.
+
+    Transforms and scripts are run again by `scripts`; without it the tree says that they were not.
+    """
     record = await ledger.event(event_id)
     shown = describe_event(record, data=True)
-    shown["verdicts"] = [await _explain_verdict(ledger, record, one) for one in record.verdicts]
+    runner = scripts or _NoWorkers()
+    shown["verdicts"] = [await _explain_verdict(ledger, record, one, runner) for one in record.verdicts]
     shown["firings"] = [describe_firing(one) for one in await ledger.firings(event_id=record.event.id, limit=200)]
+    shown["repeats"] = [{"trigger": "/".join(one.trigger), "firing": one.firing} for one in record.repeats]
     shown["why"] = "" if record.verdicts else await _why_nobody(ledger, record)
     return shown
 
 
-async def _explain_verdict(ledger: Ledger, record: EventRecord, verdict: Verdict) -> dict[str, Any]:
+async def _explain_verdict(ledger: Ledger, record: EventRecord, verdict: Verdict, scripts: Runner) -> dict[str, Any]:
     shown: dict[str, Any] = {"outcome": verdict.kind.name.lower(), "revision": verdict.revision, "clause": verdict.clause}
     try:
         kept = await ledger.revision(verdict.revision)
@@ -124,7 +138,7 @@ async def _explain_verdict(ledger: Ledger, record: EventRecord, verdict: Verdict
         "trigger": trigger.key.trigger,
         "dependency": dependency.name,
         "conditions": trigger.condition.text,
-        "filters": describe_finding(dependency.filters.explain(record.event)),
+        "filters": describe_finding(await dependency.filters.explain_away(record.event, scripts)),
     }
 
 
@@ -149,6 +163,8 @@ async def _why_nobody(ledger: Ledger, record: EventRecord) -> str:
     event = record.event
     if not record.settled:
         return "it is not decided yet"
+    if record.deferred:
+        return f"it is being decided by {', '.join('/'.join(key) for key in record.deferred)}"
     near = []
     for kept in await ledger.kept("Sensor"):
         program = _compile(kept)

@@ -75,9 +75,17 @@ class Service:
     """A running service. `ingress_port` and `api_port` are the ports in use."""
 
     def __init__(
-        self, settings: Settings, ledger: Ledger, room: Room, catalog: Catalog, metrics: Metrics, failed: asyncio.Future[None]
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        room: Room,
+        catalog: Catalog,
+        metrics: Metrics,
+        scripts: Scripts,
+        failed: asyncio.Future[None],
     ) -> None:
         self.settings, self.ledger, self.room, self.catalog, self.metrics = settings, ledger, room, catalog, metrics
+        self.scripts = scripts
         self.ingress_port = 0
         self.api_port = 0
         self.tasks: set[asyncio.Task[None]] = set()
@@ -239,7 +247,7 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         )
         acting.on_unknown_trigger = catalog.unknown_trigger
         stack.push_async_callback(catalog.aclose)
-        service = Service(settings, bus.ledger, room, catalog, metrics, failed)
+        service = Service(settings, bus.ledger, room, catalog, metrics, scripts, failed)
         await _run(service, stack, matcher, dispatcher, ingress, kube)
         api = await stack.enter_async_context(_api(service))
         service.api_port = api
@@ -354,7 +362,8 @@ async def _api(service: Service) -> AsyncIterator[int]:
     token_file = settings.data / "api-token"
     if not token_file.exists():
         await asyncio.to_thread(write_secretly, token_file, secrets.token_urlsafe(24))
-    facts = Facts(service.ledger, service.metrics, token_file.read_text().strip(), service.readiness, service.overview)
+    token = token_file.read_text().strip()
+    facts = Facts(service.ledger, service.metrics, token, service.readiness, service.overview, service.scripts)
     async with serve_api(facts, settings.api_host, settings.api_port) as port:
         host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host  # noqa: S104  what to call, not to bind
         address = settings.data / "api-url"

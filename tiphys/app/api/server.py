@@ -16,6 +16,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from sensors.scripts import Runner
 from tiphys.app.explanation import describe_event, describe_firing, explain
 from tiphys.app.metrics import CONTENT_TYPE_LATEST, Metrics
 from tiphys.bus.firing import FiringState, TriggerKey
@@ -30,13 +31,14 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @dataclass(frozen=True)
 class Facts:
     """What the API answers from. `readiness` is empty when the service is ready, else the reasons; `overview` is the state of all
-    manifests and sources."""
+    manifests and sources; `scripts` runs transforms and scripts again for `explain`."""
 
     ledger: Ledger
     metrics: Metrics
     token: str
     readiness: Callable[[], Awaitable[list[str]]]
     overview: Callable[[], Awaitable[Mapping[str, Any]]]
+    scripts: Runner | None = None
 
 
 FACTS: Final = web.AppKey("facts", Facts)
@@ -153,7 +155,8 @@ async def _event(request: web.Request) -> web.Response:
 
 
 async def _explain(request: web.Request) -> web.Response:
-    return _json(await explain(request.app[FACTS].ledger, request.match_info["id"]))
+    facts = request.app[FACTS]
+    return _json(await explain(facts.ledger, request.match_info["id"], facts.scripts))
 
 
 async def _replay_event(request: web.Request) -> web.Response:
