@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from sensors.scripts.program import Program, ScriptSettings
 from sensors.scripts.worker import Worker
-from tiphys.errors import ScriptError, ScriptsUnavailable
+from tiphys.errors import ScriptsUnavailable
 
 __all__ = ["Scripts"]
 

@@ -182,7 +182,7 @@ def _spawn(far: socket.socket, settings: ScriptSettings) -> subprocess.Popen[byt
     zone = {"TZ": os.environ["TZ"]} if "TZ" in os.environ else {}
     return subprocess.Popen(  # noqa: S603  our own interpreter and our own file
         [sys.executable, "-I", "-S", child.__file__, json.dumps(asked)],
-        stdin=far,
+        stdin=far.fileno(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=zone,

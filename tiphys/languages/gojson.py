@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from tiphys.errors import JsonError
@@ -33,14 +34,15 @@ def _deeper(text: str, levels: int) -> bool:
     return False
 
 
-def loads(data: bytes) -> Any:
-    """The decoded value. Integers beyond 64 bits become floats, as with orjson. Raises `JsonError` for text that Go refuses, and for
-    nesting beyond 1,024 levels, orjson's own bound (a little earlier before Python 3.12, whose decoder recurses)."""
+def loads(data: bytes, *, parse_int: Callable[[str], int | float] | None = None) -> Any:
+    """The decoded value. Integers beyond 64 bits become floats, as with orjson, unless `parse_int` reads them. Raises `JsonError` for
+    text that Go refuses, and for nesting beyond 1,024 levels, orjson's own bound (a little earlier before Python 3.12, whose decoder
+    recurses)."""
     text = data.decode("utf-8", "replace")
     if _deeper(text, _DEEPEST):
         raise JsonError(text, "is nested too deeply")
     try:
-        value = json.loads(text, parse_int=_integer, parse_constant=_no_constant)
+        value = json.loads(text, parse_int=parse_int or _integer, parse_constant=_no_constant)
         return _mended(value) if "\\u" in text else value
     except json.JSONDecodeError as error:
         raise JsonError(text, error.msg, offset=error.pos) from error

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Any, Final, NoReturn
 
 from tiphys.errors import ScriptError
+from tiphys.languages.gotext import decoded
 from tiphys.languages.lua.conversion import object_of, table_of
 
 __all__ = ["MEMORY", "fault", "filter", "transform"]
@@ -53,11 +54,7 @@ def transform(text: str, data: bytes, *, memory: int = MEMORY) -> bytes:
     where its metatable has `__is_array = true`. Raises `ScriptError` as `filter` does, and for a value that is no table or has no JSON.
     """
     written = _run(text, data, b"transform", memory)
-    try:
-        written.decode()
-    except UnicodeDecodeError:
-        return b"".join(_valid(written))
-    return bytes(written)
+    return decoded(written).encode()
 
 
 def fault(text: str) -> ScriptError | None:

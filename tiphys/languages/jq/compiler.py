@@ -1,0 +1,721 @@
+"""From a program's tree to its steps. Names are resolved here; at run time an entry is found by its distance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+from tiphys.errors import ScriptError
+from tiphys.languages.jq import formats, matching, paths, steps, tree
+from tiphys.languages.jq.definitions import DEFINITIONS
+from tiphys.languages.jq.functions import FUNCTIONS
+from tiphys.languages.jq.operators import OPERATORS, negate
+from tiphys.languages.jq.parser import definitions, parse
+from tiphys.languages.jq.steps import Environment, Found, Path, Step
+from tiphys.languages.jq.values import BreakError, JqError, is_number, shown
+
+__all__ = ["compile_program"]
+
+_LABEL: Final = "*label "
+_IDENTITY: Final = tree.Identity()
+
+
+def compile_program(text: str) -> Step:
+    """The step that a program is. Raises `ScriptError`."""
+    program = parse(text)
+    try:
+        return _Compiler(text).step(program, _Scope())
+    except RecursionError as error:
+        raise ScriptError(text, "it is nested too deeply") from error
+
+
+@dataclass(slots=True)
+class _Function:
+    """A definition. `step` is set once the body is compiled, which may call it; `depth` is that of the environment around it."""
+
+    parameters: tuple[str, ...]
+    depth: int
+    step: Step | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What a name means. A function has no entry in the environment, a variable or an argument has one."""
+
+    outer: _Scope | None = None
+    name: str = ""
+    function: _Function | None = None
+    depth: int = 0
+
+    def entry(self, name: str) -> _Scope:
+        return _Scope(self, name, None, self.depth + 1)
+
+    def define(self, name: str, function: _Function) -> _Scope:
+        return _Scope(self, name, function, self.depth)
+
+    def find(self, name: str, count: int) -> _Scope | None:
+        scope: _Scope | None = self
+        while scope is not None:
+            if scope.name == name and (len(scope.function.parameters) if scope.function else 0) == count and scope.name:
+                return scope
+            scope = scope.outer
+        return None
+
+
+def _identity(value: Any, path: Path, _environment: Environment) -> Found:
+    yield value, path
+
+
+def _constant(constant: Any) -> Step:
+    def run(_value: Any, path: Path, _environment: Environment) -> Found:
+        yield constant, path
+
+    return run
+
+
+@dataclass(slots=True)
+class _Compiler:
+    text: str
+    builtins: dict[tuple[str, int], _Function] = field(default_factory=dict)
+
+    def step(self, node: tree.Node, scope: _Scope) -> Step:
+        compiler: Callable[[Any, _Scope], Step] = getattr(self, f"_{type(node).__name__.lower()}")
+        return compiler(node, scope)
+
+    def _identity(self, _node: tree.Identity, _scope: _Scope) -> Step:
+        return _identity
+
+    def _constant(self, node: tree.Constant, _scope: _Scope) -> Step:
+        return _constant(node.value)
+
+    def _text(self, node: tree.Text, scope: _Scope) -> Step:
+        form = formats.FORMATS.get(node.form or "@text")
+        if form is None:
+
+            def form(_value: Any) -> str:
+                raise JqError(f"format not defined: {node.form}")
+
+        if node.parts == (_IDENTITY,) and node.form:
+            return _applied(form)
+        parts = [_constant(part) if isinstance(part, str) else self.step(part, scope) for part in node.parts]
+        literal = [isinstance(part, str) for part in node.parts]
+
+        def run(value: Any, path: Path, environment: Environment) -> Found:
+            for items in steps.products(parts, value, environment):
+                yield "".join(item if plain else form(item) for item, plain in zip(items, literal, strict=True)), path
+
+        return run
+
+    def _access(self, node: tree.Access, scope: _Scope) -> Step:
+        if isinstance(node.key, tree.Constant):
+            return self._keys(node, scope)
+        base, key = self.step(node.base, scope), self.step(node.key, scope)
+
+        def run(value: Any, path: Path, environment: Environment) -> Found:
+            for at, _ in key(value, None, environment):
+                for item, where in base(value, path, environment):
+                    inner = paths.index(item, at)
+                    yield inner, steps.extended(where, item, at, inner)
+
+        return run
+
+    def _keys(self, node: tree.Access, scope: _Scope) -> Step:
+        """A chain of constant keys is one step."""
+        keys: list[Any] = []
+        base: tree.Node = node
+        while isinstance(base, tree.Access) and isinstance(base.key, tree.Constant):
+            keys.append(base.key.value)
+            base = base.base
+        keys.reverse()
+
+        def follow(value: Any, path: Path) -> tuple[Any, Path]:
+            for key in keys:
+                inner = paths.index(value, key)
+                if path is not None:
+                    path = steps.extended(path, value, key, inner)
+                value = inner
+            return value, path
+
+        if isinstance(base, tree.Identity):
+
+            def chain(value: Any, path: Path, _environment: Environment) -> Found:
+                yield follow(value, path)
+
+            return chain
+        start = self.step(base, scope)
+
+        def run(value: Any, path: Path, environment: Environment) -> Found:
+            for item, where in start(value, path, environment):
+                yield follow(item, where)
+
+        return run
+
+    def _slice(self, node: tree.Slice, scope: _Scope) -> Step:
+        base = self.step(node.base, scope)
+        ends = [self.step(end or tree.Constant(None), scope) for end in (node.end, node.start)]
+
+        def run(value: Any, path: Path, environment: Environment) -> Found:
+            for end, start in steps.products(ends, value, environment):
+                for item, where in base(value, path, environment):
+                    inner = paths.slice_of(item, start, end)
+                    yield inner, steps.extended(where, item, {"start": start, "end": end}, inner)
+
+        return run
+
+    def _iterate(self, node: tree.Iterate, scope: _Scope) -> Step:
+        if isinstance(node.base, tree.Identity):
+            return lambda value, path, _environment: steps.iterate(value, path)
+        base = self.step(node.base, scope)
+
+        def run(value: Any, path: Path, environment: Environment) -> Found:
+            for item, where in base(value, path, environment):
+                yield from steps.iterate(item, where)
+
+        return run
+
+    def _unary(self, node: tree.Unary, scope: _Scope) -> Step:
+        operand = self.step(node.operand, scope)
+
+        def run(value: Any, path: Path, environment: Environment) -> Found:
+            for item, where in operand(value, path, environment):
+                if node.sign == "+" and not is_number(item):
+                    raise JqError(f"cannot plus: {shown(item)}")
+                yield (item if node.sign == "+" else negate(item)), where
+
+        return run
+
+    def _binary(self, node: tree.Binary, scope: _Scope) -> Step:
+        left, right = self.step(node.left, scope), self.step(node.right, scope)
+        match node.operator:
+            case "|":
+                return _piped(left, right)
+            case ",":
+
+                def both(value: Any, path: Path, environment: Environment) -> Found:
+                    yield from left(value, path, environment)
+                    yield from right(value, path, environment)
+
+                return both
+            case "//":
+                return lambda value, path, environment: steps.alternative(left, right, value, path, environment)
+            case "and" | "or":
+                return _logical(left, right, stop=node.operator == "or")
+            case "=":
+
+                def assign(value: Any, path: Path, environment: Environment) -> Found:
+                    for new, _ in right(value, None, environment):
+                        yield steps.assign(left, value, new, environment), path
+
+                return assign
+            case "|=":
+
+                def modify(value: Any, path: Path, environment: Environment) -> Found:
+                    def change(old: Any) -> Iterator[Any]:
+                        for item, _ in right(old, None, environment):
+                            yield item
+
+                    yield steps.modify(left, change, value, environment), path
+
+                return modify
+        if node.operator in OPERATORS:
+            return _operated(OPERATORS[node.operator], left, right)
+        operator = OPERATORS[node.operator.removesuffix("=")]
+
+        def update(value: Any, path: Path, environment: Environment) -> Found:
+            for other, _ in right(value, None, environment):
+
+                def change(old: Any, other: Any = other) -> Iterator[Any]:
+                    yield operator(old, other)
+
+                yield steps.modify(left, change, value, environment), path
+
+        return update
+
+    def _array(self, node: tree.Array, scope: _Scope) -> Step:
+        if node.query is None:
+            return _constant([])
+        query = self.step(node.query, scope)
+
+        def run(value: Any, path: Path, environment: Environment) -> Found:
+            yield [item for item, _ in query(value, None, environment)], path
+
+        return run
+
+    def _object(self, node: tree.Object, scope: _Scope) -> Step:
+        pairs = [(self.step(key, scope), self.step(value, scope) if value else None) for key, value in node.pairs]
+
+        def built(
+            value: Any, environment: Environment, place: int, so_far: list[tuple[Any, Any]]
+        ) -> Iterator[list[tuple[Any, Any]]]:
+            if place == len(pairs):
+                yield so_far
+                return
+            key, inner = pairs[place]
+            for name, _ in key(value, None, environment):
+                items = inner(value, None, environment) if inner else iter(((paths.index(value, name), None),))
+                for item, _ in items:
+                    yield from built(value, environment, place + 1, [*so_far, (name, item)])
+
+        def run(value: Any, path: Path, environment: Environment) -> Found:
+            for found in built(value, environment, 0, []):
+                for name, _ in found:
+                    if type(name) is not str:
+                        raise JqError(f"expected a string for object key but got: {shown(name)}")
+                yield dict(found), path
+
+        return run
+
+    def _if(self, node: tree.If, scope: _Scope) -> Step:
+        condition, then, otherwise = (self.step(part, scope) for part in (node.condition, node.then, node.otherwise))
+
+        def run(value: Any, path: Path, environment: Environment) -> Found:
+            for item, _ in condition(value, None, environment):
+                yield from (then if steps.true(item) else otherwise)(value, path, environment)
+
+        return run
+
+    def _try(self, node: tree.Try, scope: _Scope) -> Step:
+        body = self.step(node.body, scope)
+        handler = self.step(node.handler, scope) if node.handler else None
+        return lambda value, path, environment: steps.tried(body, handler, value, path, environment)
+
+    def _label(self, node: tree.Label, scope: _Scope) -> Step:
+        body = self.step(node.body, scope.entry(_LABEL + node.name))
+
+        def run(value: Any, path: Path, environment: Environment) -> Found:
+            label = object()
+            return steps.labelled(label, body(value, path, (label, environment)))
+
+        return run
+
+    def _break(self, node: tree.Break, scope: _Scope) -> Step:
+        found = scope.find(_LABEL + node.name, 0)
+        if found is None:
+            raise ScriptError(self.text, f"there is no label {node.name}", offset=node.offset)
+        distance = scope.depth - found.depth
+
+        def run(_value: Any, _path: Path, environment: Environment) -> Found:
+            raise BreakError(steps.outer(environment, distance)[0])
+            yield  # a step is a generator
+
+        return run
+
+    def _fold(self, node: tree.Fold, scope: _Scope) -> Step:
+        source, start = self.step(node.source, scope), self.step(node.start, scope)
+        bind, inner = self._pattern(node.pattern, scope)
+        update = self.step(node.update, inner)
+        extract = self.step(node.extract, inner) if node.extract else None
+
+        def reduce(value: Any, path: Path, environment: Environment) -> Found:
+            for state, base in start(value, path, environment):
+                for item, where in source(value, base, environment):
+                    for bound in bind(item, environment):
+                        for new, _ in update(state, where, bound):
+                            state = new  # noqa: PLW2901  it is what a fold carries on
+                yield state, base
+
+        def each(value: Any, path: Path, environment: Environment) -> Found:
+            for state, base in start(value, path, environment):
+                for item, where in source(value, base, environment):
+                    for bound in bind(item, environment):
+                        for new, at in update(state, where, bound):
+                            state = new  # noqa: PLW2901  it is what a fold carries on
+                            if extract is None:
+                                yield new, at
+                            else:
+                                yield from extract(new, at, bound)
+
+        return each if node.each else reduce
+
+    def _bind(self, node: tree.Bind, scope: _Scope) -> Step:
+        source = self.step(node.source, scope)
+        if len(node.patterns) == 1:
+            bind, inner = self._pattern(node.patterns[0], scope)
+            body = self.step(node.body, inner)
+
+            def run(value: Any, path: Path, environment: Environment) -> Found:
+                for item, _ in source(value, None, environment):
+                    for bound in bind(item, environment):
+                        yield from body(value, path, bound)
+
+            return run
+        names = list(dict.fromkeys(name for pattern in node.patterns for name in pattern.names()))
+        inner = scope
+        for name in names:
+            inner = inner.entry(name)
+        body = self.step(node.body, inner)
+        binds = [self._pattern(pattern, scope, names)[0] for pattern in node.patterns]
+
+        def alternatives(value: Any, path: Path, environment: Environment) -> Found:
+            for item, _ in source(value, None, environment):
+                for place, bind in enumerate(binds):
+                    try:
+                        for bound in bind(item, environment):
+                            yield from body(value, path, bound)
+                    except (JqError, BreakError):
+                        if place == len(binds) - 1:
+                            raise
+                    else:
+                        break
+
+        return alternatives
+
+    def _pattern(
+        self, pattern: tree.Pattern, scope: _Scope, names: list[str] | None = None
+    ) -> tuple[Callable[[Any, Environment], Iterator[Environment]], _Scope]:
+        """What gives the environments in which a value is bound, and the scope there. With `names` all of those have an entry."""
+        wanted = names if names is not None else list(dict.fromkeys(pattern.names()))
+        inner = scope
+        for name in wanted:
+            inner = inner.entry(name)
+        matched = self._matched(pattern, scope, wanted)
+
+        def bind(value: Any, environment: Environment) -> Iterator[Environment]:
+            for found in matched(value, environment, {}):
+                bound = environment
+                for name in wanted:
+                    bound = (found.get(name), bound)
+                yield bound
+
+        return bind, inner
+
+    def _matched(
+        self, pattern: tree.Pattern, scope: _Scope, wanted: list[str]
+    ) -> Callable[[Any, Environment, dict[str, Any]], Iterator[dict[str, Any]]]:
+        if pattern.name:
+
+            def single(value: Any, _environment: Environment, found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+                yield {**found, pattern.name: value}
+
+            return single
+        parts: list[tuple[Step, str, Any]] = []
+        known = scope
+        for place, inner in enumerate(pattern.places):
+            parts.append((_constant(place), "", self._matched(inner, scope, wanted)))
+        bound: list[str] = []
+        for key, name, inner_pattern in pattern.entries:
+            parts.append((self.step(key, known), name, self._matched(inner_pattern, scope, wanted) if inner_pattern else None))
+            bound += [name] if name else []
+        listed = bool(pattern.places)
+
+        def walk(value: Any, environment: Environment, found: dict[str, Any], place: int) -> Iterator[dict[str, Any]]:
+            if place == len(parts):
+                yield found
+                return
+            key, name, inner = parts[place]
+            for at, _ in key(value, None, environment):
+                if listed and value is not None and type(value) is not list:
+                    raise JqError(f"expected an array but got: {shown(value)}")
+                item = paths.index(value, at)
+                with_name = {**found, name: item} if name else found
+                for deeper in inner(item, environment, with_name) if inner else (with_name,):
+                    yield from walk(value, environment, deeper, place + 1)
+
+        return lambda value, environment, found: walk(value, environment, found, 0)
+
+    def _define(self, node: tree.Define, scope: _Scope) -> Step:
+        function = _Function(node.parameters, scope.depth)
+        inner = scope.define(node.name, function)
+        self._body(function, node.definition, inner)
+        return self.step(node.body, inner)
+
+    def _body(self, function: _Function, body: tree.Node, scope: _Scope) -> None:
+        for parameter in function.parameters:
+            scope = scope.entry(parameter.removeprefix("$"))
+        for parameter in function.parameters:
+            if parameter.startswith("$"):
+                scope = scope.entry(parameter)
+        function.step = self.step(body, scope)
+
+    def _call(self, node: tree.Call, scope: _Scope) -> Step:
+        count = len(node.arguments)
+        found = scope.find(node.name, count)
+        if found is not None and found.function is None:
+            return self._entry(node.name, scope.depth - found.depth)
+        if found is not None:
+            assert found.function is not None
+            return self._called(found.function, node, scope)
+        if node.name == "$ENV":
+            return _constant({})
+        if node.name.startswith("$"):
+            raise ScriptError(self.text, f"the variable {node.name} is not defined", offset=node.offset)
+        special = _FORMS.get((node.name, count))
+        if special is not None:
+            return special([self.step(argument, scope) for argument in node.arguments])
+        builtin = self._builtin(node.name, count)
+        if builtin is not None:
+            return self._called(builtin, node, scope)
+        function = FUNCTIONS.get((node.name, count))
+        if function is None or (node.name.startswith("_") and self.text):
+            remedy = "an event is all the input there is" if node.name in ("input", "inputs") else ""
+            raise ScriptError(self.text, f"the function {node.name}/{count} is not defined", remedy, offset=node.offset)
+        return _applied(function, [self.step(argument, scope) for argument in node.arguments])
+
+    def _builtin(self, name: str, count: int) -> _Function | None:
+        known = self.builtins.get((name, count))
+        if known is None and (definition := _definitions().get((name, count))) is not None:
+            known = self.builtins[name, count] = _Function(definition.parameters, 0)
+            scope = _Scope().define(name, known)
+            _Compiler("", self.builtins)._body(known, definition.definition, scope)
+        return known
+
+    @staticmethod
+    def _entry(name: str, distance: int) -> Step:
+        if name.startswith("$"):
+
+            def variable(_value: Any, path: Path, environment: Environment) -> Found:
+                yield steps.outer(environment, distance)[0], path
+
+            return variable
+
+        def argument(value: Any, path: Path, environment: Environment) -> Found:
+            step, there = steps.outer(environment, distance)[0]
+            found: Found = step(value, path, there)
+            return found
+
+        return argument
+
+    def _called(self, function: _Function, node: tree.Call, scope: _Scope) -> Step:
+        arguments = [self.step(argument, scope) for argument in node.arguments]
+        distance = scope.depth - function.depth if self._is_local(node, scope) else None
+        variables = [place for place, name in enumerate(function.parameters) if name.startswith("$")]
+
+        def run(value: Any, path: Path, environment: Environment) -> Found:
+            frame = steps.outer(environment, distance) if distance is not None else None
+            for argument in arguments:
+                frame = ((argument, environment), frame)
+            assert function.step is not None
+            if not variables:
+                return function.step(value, path, frame)
+            return bound(value, path, environment, frame, 0)
+
+        def bound(value: Any, path: Path, environment: Environment, frame: Environment, place: int) -> Found:
+            if place == len(variables):
+                assert function.step is not None
+                yield from function.step(value, path, frame)
+                return
+            for item, _ in arguments[variables[place]](value, None, environment):
+                yield from bound(value, path, environment, (item, frame), place + 1)
+
+        return run
+
+    @staticmethod
+    def _is_local(node: tree.Call, scope: _Scope) -> bool:
+        return scope.find(node.name, len(node.arguments)) is not None
+
+
+@cache
+def _definitions() -> dict[tuple[str, int], tree.Define]:
+    return {(found.name, len(found.parameters)): found for found in definitions(DEFINITIONS)}
+
+
+def _piped(left: Step, right: Step) -> Step:
+    def run(value: Any, path: Path, environment: Environment) -> Found:
+        for item, where in left(value, path, environment):
+            yield from right(item, where, environment)
+
+    return run
+
+
+def _logical(left: Step, right: Step, *, stop: bool) -> Step:
+    def run(value: Any, path: Path, environment: Environment) -> Found:
+        for one, _ in left(value, None, environment):
+            if steps.true(one) is stop:
+                yield stop, path
+                continue
+            for other, _ in right(value, None, environment):
+                yield steps.true(other), path
+
+    return run
+
+
+def _operated(operator: Callable[[Any, Any], Any], left: Step, right: Step) -> Step:
+    def run(value: Any, path: Path, environment: Environment) -> Found:
+        for other, _ in right(value, None, environment):
+            for one, _ in left(value, None, environment):
+                yield operator(one, other), path
+
+    return run
+
+
+def _applied(function: Callable[..., Any], arguments: list[Step] | None = None) -> Step:
+    if not arguments:
+
+        def plain(value: Any, path: Path, _environment: Environment) -> Found:
+            yield function(value), path
+
+        return plain
+
+    def run(value: Any, path: Path, environment: Environment) -> Found:
+        for given in steps.products(arguments, value, environment):
+            yield function(value, *given), path
+
+    return run
+
+
+# Functions that are no function of values: they run their arguments themselves, or give any number of values -------------------
+
+
+def _empty(_arguments: list[Step]) -> Step:
+    def run(_value: Any, _path: Path, _environment: Environment) -> Found:
+        yield from ()
+
+    return run
+
+
+def _path(arguments: list[Step]) -> Step:
+    def run(value: Any, path: Path, environment: Environment) -> Found:
+        for found in steps.paths_of(arguments[0], value, environment):
+            yield found, path
+
+    return run
+
+
+def _getpath(arguments: list[Step]) -> Step:
+    def run(value: Any, path: Path, environment: Environment) -> Found:
+        for keys, _ in arguments[0](value, None, environment):
+            found = paths.get_path(value, keys)
+            if path is None:
+                yield found, None
+            else:
+                steps.extended(path, value, None, None)
+                yield found, ((*path[0], *keys), found) if keys else path
+
+    return run
+
+
+def _recurse(arguments: list[Step]) -> Step:
+    (step,) = arguments
+
+    def run(value: Any, path: Path, environment: Environment) -> Found:
+        def level(item: Any, at: Path) -> Iterator[tuple[bool, Any, Path]]:
+            yield True, item, at
+            for inner, where in step(item, at, environment):
+                yield False, inner, where
+
+        return steps.spread(level, value, path)
+
+    return run
+
+
+def _while(arguments: list[Step]) -> Step:
+    condition, update = arguments
+
+    def run(value: Any, path: Path, environment: Environment) -> Found:
+        def level(item: Any, at: Path) -> Iterator[tuple[bool, Any, Path]]:
+            for goes_on, _ in condition(item, None, environment):
+                if steps.true(goes_on):
+                    yield True, item, at
+                    for inner, where in update(item, at, environment):
+                        yield False, inner, where
+
+        return steps.spread(level, value, path)
+
+    return run
+
+
+def _until(arguments: list[Step]) -> Step:
+    condition, following = arguments
+
+    def run(value: Any, path: Path, environment: Environment) -> Found:
+        def level(item: Any, at: Path) -> Iterator[tuple[bool, Any, Path]]:
+            for ends, _ in condition(item, None, environment):
+                if steps.true(ends):
+                    yield True, item, at
+                else:
+                    for inner, where in following(item, at, environment):
+                        yield False, inner, where
+
+        return steps.spread(level, value, path)
+
+    return run
+
+
+def _counted(function: Callable[[Any, Step, Any, Path, Environment], Found]) -> Callable[[list[Step]], Step]:
+    def form(arguments: list[Step]) -> Step:
+        count, step = arguments
+
+        def run(value: Any, path: Path, environment: Environment) -> Found:
+            for number, _ in count(value, None, environment):
+                yield from function(number, step, value, path, environment)
+
+        return run
+
+    return form
+
+
+def _range(arguments: list[Step]) -> Step:
+    def run(value: Any, path: Path, environment: Environment) -> Found:
+        for by, end, start in steps.products(arguments[::-1], value, environment):
+            for number in steps.numbers(start, end, by):
+                yield number, path
+
+    return run
+
+
+def _is_empty(arguments: list[Step]) -> Step:
+    def run(value: Any, path: Path, environment: Environment) -> Found:
+        yield steps.is_empty(arguments[0], value, environment), path
+
+    return run
+
+
+def _match(arguments: list[Step]) -> Step:
+    def run(value: Any, path: Path, environment: Environment) -> Found:
+        for flags, pattern in steps.products(arguments[::-1], value, environment):
+            for match in matching.matches(value, pattern, flags):
+                yield match, path
+
+    return run
+
+
+def _splits(arguments: list[Step]) -> Step:
+    def run(value: Any, path: Path, environment: Environment) -> Found:
+        for flags, pattern in steps.products(arguments[::-1], value, environment):
+            for part in steps.splits(value, pattern, flags):
+                yield part, path
+
+    return run
+
+
+def _substitute(arguments: list[Step]) -> Step:
+    pattern, text, flags = arguments
+
+    def run(value: Any, path: Path, environment: Environment) -> Found:
+        for marks, wanted in steps.products([flags, pattern], value, environment):
+            for found in steps.substitute(value, wanted, marks, text, environment):
+                yield found, path
+
+    return run
+
+
+def _builtins(_arguments: list[Step]) -> Step:
+    known = {*FUNCTIONS, *_FORMS, *_definitions()}
+    return _constant(sorted(f"{name}/{count}" for name, count in known if not name.startswith("_")))
+
+
+def _one(function: Callable[[Step, Any, Path, Environment], Found]) -> Callable[[list[Step]], Step]:
+    return lambda arguments: lambda value, path, environment: function(arguments[0], value, path, environment)
+
+
+_FORMS: Final[dict[tuple[str, int], Callable[[list[Step]], Step]]] = {
+    ("empty", 0): _empty,
+    ("path", 1): _path,
+    ("getpath", 1): _getpath,
+    ("recurse", 1): _recurse,
+    ("while", 2): _while,
+    ("until", 2): _until,
+    ("repeat", 1): _one(steps.repeat),
+    ("first", 1): _one(steps.first),
+    ("last", 1): _one(steps.last),
+    ("limit", 2): _counted(steps.limit),
+    ("skip", 2): _counted(steps.skip),
+    ("range", 3): _range,
+    ("isempty", 1): _is_empty,
+    ("match", 2): _match,
+    ("splits", 2): _splits,
+    ("sub", 3): _substitute,
+    ("builtins", 0): _builtins,
+}
