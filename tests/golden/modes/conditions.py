@@ -18,7 +18,8 @@ from dispatcher.naming import FIRING_LABEL, TIMESTAMP_LABEL
 from dispatcher.queue import Dispatcher
 from eventsource.ingress import Ingress, IngressSettings
 from eventsource.room import Room
-from sensors import Matcher, SensorProgram
+from sensors import Matcher
+from sensors.scripts import Scripts
 from tests.dispatcher.support import NoSecrets, World
 from tests.golden.cluster import Cluster
 from tests.golden.compare import same_json
@@ -46,10 +47,10 @@ class _Refused(Exception):  # noqa: N818  a result
 class _Engine:
     """What decides and acts, while it runs."""
 
-    def __init__(self, bus: SqliteBus, epoch: int, kube: Kube) -> None:
+    def __init__(self, bus: SqliteBus, epoch: int, kube: Kube, scripts: Scripts) -> None:
         self.bus = bus
         self.tasks: list[asyncio.Task[None]] = []
-        self.matcher = Matcher(bus.log, bus.ledger, epoch)
+        self.matcher = Matcher(bus.log, bus.ledger, epoch, scripts=scripts)
         self.dispatcher = Dispatcher(bus.ledger, epoch)
         ingress = Ingress(IngressSettings(host="127.0.0.1", bind=lambda _: 0))
         room = Room(bus.log, bus.ledger, NoSecrets(), ingress)
@@ -59,21 +60,22 @@ class _Engine:
     @classmethod
     @contextlib.asynccontextmanager
     async def running(cls, bus: SqliteBus, kube: Kube, sensor: Mapping[str, Any]) -> AsyncIterator[_Engine]:
-        engine = cls(bus, await bus.ledger.open_epoch(), kube)
-        await engine.matcher.load()
-        await engine.catalog.load_kept()
-        await engine.catalog.put(Document(dict(sensor), _ORIGIN), _ORIGIN)
-        faults = [fault for entry in engine.catalog.entries for fault in entry.errors]
-        if faults:
-            raise _Refused("; ".join(map(str, faults)))
-        engine.tasks = [asyncio.create_task(engine.matcher.run()), asyncio.create_task(engine.dispatcher.run())]
-        try:
-            yield engine
-        finally:
-            for task in engine.tasks:
-                task.cancel()
-            await asyncio.gather(*engine.tasks, return_exceptions=True)
-            await engine.catalog.aclose()
+        async with Scripts() as scripts:
+            engine = cls(bus, await bus.ledger.open_epoch(), kube, scripts)
+            await engine.matcher.load()
+            await engine.catalog.load_kept()
+            await engine.catalog.put(Document(dict(sensor), _ORIGIN), _ORIGIN)
+            faults = [fault for entry in engine.catalog.entries for fault in entry.errors]
+            if faults:
+                raise _Refused("; ".join(map(str, faults)))
+            engine.tasks = [asyncio.create_task(engine.matcher.run()), asyncio.create_task(engine.dispatcher.run())]
+            try:
+                yield engine
+            finally:
+                for task in engine.tasks:
+                    task.cancel()
+                await asyncio.gather(*engine.tasks, return_exceptions=True)
+                await engine.catalog.aclose()
 
     async def still(self) -> dict[int, EventRecord]:
         """Everything that was published is decided, and every firing has ended; returns the events by position."""
@@ -86,10 +88,6 @@ class _Engine:
                 if all(event.decided for event in events) and not await self.bus.ledger.firings(states=_UNDER_WAY):
                     return {event.position: event for event in events}
                 await asyncio.sleep(0.001)
-
-    def program(self) -> SensorProgram:
-        """The one Sensor."""
-        return self.matcher.index.sensors()[0]
 
 
 class _Case:
@@ -129,7 +127,7 @@ class _Case:
         else:
             events = await self._engine.still()
             if position is not None:
-                found |= _drops(events[position].verdicts, self._engine.program())
+                found |= _drops(events[position].verdicts, self._sensor)
         created = [_plain(obj) for obj in self._cluster.created[seen:]]
         return found | {"created": created} | await self._held()
 
@@ -154,14 +152,17 @@ class _Case:
         return found
 
 
-def _drops(verdicts: Sequence[Verdict], program: SensorProgram) -> dict[str, Any]:
-    """Why dependencies dropped an event, as argo-events counts it."""
-    kinds = [verdict.kind for verdict in verdicts]
-    found: dict[str, Any] = {"duplicate": VerdictKind.DUPLICATE in kinds}
-    if filtered := kinds.count(VerdictKind.FILTERED):
-        found["filteredOut"] = filtered
-    if errors := kinds.count(VerdictKind.ERRORED):
-        found["transformErrors"] = errors
+def _drops(verdicts: Sequence[Verdict], sensor: Mapping[str, Any]) -> dict[str, Any]:
+    """Why dependencies dropped an event, as argo-events counts it: an error of a filter is a filter that did not let it pass."""
+    found: dict[str, Any] = {"duplicate": False, "filteredOut": 0, "transformErrors": 0}
+    for verdict in verdicts:
+        transform = sensor["spec"]["dependencies"][verdict.dependency].get("transform")
+        if verdict.kind is VerdictKind.DUPLICATE:
+            found["duplicate"] = True
+        elif verdict.kind is VerdictKind.ERRORED and transform and verdict.clause == 0:  # a transform is the first clause
+            found["transformErrors"] += 1
+        elif verdict.kind in (VerdictKind.ERRORED, VerdictKind.FILTERED):
+            found["filteredOut"] += 1
     return found
 
 
