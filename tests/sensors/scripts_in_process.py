@@ -7,6 +7,8 @@ from tiphys.languages import jq, lua
 
 __all__ = ["InProcess"]
 
+lua.filter("return true", b"{}")  # reads its library from a file, once, and not while an event loop runs
+
 
 class InProcess:
     """A `Runner` that runs a script here and now. `asked` are the programs that it ran, in order."""

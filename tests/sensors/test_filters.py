@@ -1,4 +1,4 @@
-"""Data and context filters (reference 4.3 to 4.6, worked cases A1 to A22)."""
+"""Data and context filters, and the order and operators of all kinds (reference 4.3 to 4.6, worked cases A1 to A22)."""
 
 from __future__ import annotations
 
@@ -100,6 +100,76 @@ def test_argo_events_2374_only_the_kinds_that_are_given_count(
     compiled = program(filters, operator)
     assert compiled.judge(event()).judgement is expected
     assert compiled.explain(event()).judgement is expected
+
+
+def test_argo_events_2374_either_of_an_expression_and_a_data_filter() -> None:
+    amount = {"expr": "amount > 100", "fields": [{"path": "body.amount", "name": "amount"}]}
+    filters = {"exprs": [amount], "data": [entry("body.kind", "string", ["^vip$"])]}
+    bodies = [(5, "plain"), (500, "plain"), (5, "vip"), (500, "vip")]
+    events = [event({"body": {"amount": number, "kind": kind}}) for number, kind in bodies]
+    compiled = program(filters, "or")
+    assert [compiled.judge(one).judgement for one in events] == [FAILED, PASSED, PASSED, PASSED]
+    exprs, data = compiled.explain(events[0]).children
+    assert (exprs.children[0].found, data.children[0].found) == ("amount = 5.0", "'plain'")
+    assert [one.path for one in program({}, "or").notices()] == ["filtersLogicalOperator"]
+
+
+EXPR_YES = {"expr": "n == 10", "fields": [{"path": "body.n", "name": "n"}]}
+EXPR_NO, EXPR_MISSING = EXPR_YES | {"expr": "n == 11"}, {"expr": "n == 1", "fields": [{"path": "body.none", "name": "n"}]}
+OPEN, SHUT = {"start": "00:00:00", "stop": "23:59:59"}, {"start": "00:00:00", "stop": "00:00:01"}
+
+
+@pytest.mark.parametrize(
+    ("filters", "conjunction", "disjunction"),
+    [
+        ({"exprs": [EXPR_YES], "data": [RIGHT], "time": OPEN}, PASSED, PASSED),
+        ({"exprs": [EXPR_NO], "data": [RIGHT]}, FAILED, PASSED),
+        ({"exprs": [EXPR_NO], "data": [MISSING]}, ERRORED, ERRORED),
+        ({"exprs": [EXPR_MISSING], "data": [RIGHT]}, ERRORED, ERRORED),
+        ({"exprs": [EXPR_YES], "data": [MISSING]}, ERRORED, ERRORED),
+        ({"exprs": [EXPR_NO], "data": [WRONG], "time": OPEN}, FAILED, PASSED),
+        ({"exprs": [EXPR_NO], "data": [WRONG], "time": SHUT, "context": {"type": "github"}}, FAILED, FAILED),
+        ({"time": SHUT, "context": {"type": "webhook"}}, FAILED, PASSED),
+    ],
+)
+def test_an_error_of_any_kind_drops_the_event_under_both_operators(
+    filters: dict[str, Any], conjunction: Judgement, disjunction: Judgement
+) -> None:
+    at_noon = event(time="2024-05-17T12:00:00Z")
+    for operator, expected in (("and", conjunction), ("", conjunction), ("or", disjunction)):
+        compiled = program(filters, operator)
+        assert compiled.judge(at_noon).judgement is expected
+        assert compiled.explain(at_noon).judgement is expected
+
+
+def test_a_value_that_cannot_be_compared_with_is_asked_only_when_its_turn_comes() -> None:
+    compiled = program({"data": [entry("body.n", "number", ["10", "ten"])]})
+    assert compiled.faults() == []
+    assert [one.path for one in compiled.notices()] == ["filters.data[0].value[1]"]
+    assert compiled.judge(event()).judgement is PASSED
+    assert compiled.judge(event({"body": {"n": 11}})).judgement is ERRORED
+    assert [one.path for one in program({"data": [entry("body.n", "number", ["ten", "10"])]}).faults()] == [
+        "filters.data[0].value[0]"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bad", "path"),
+    [
+        (entry("body.n", "strange", ["1"]), "filters.data[0].type"),
+        (entry("body.n", "string", ["("]), "filters.data[0].value[0]"),
+        (entry("body.n", "bool", ["maybe"]), "filters.data[0].value[0]"),
+        (entry("body.n", "string", ["1"], template="{{"), "filters.data[0].template"),
+    ],
+)
+def test_an_entry_that_cannot_be_read_is_a_fault_unless_another_can_stand_in_for_it(bad: dict[str, Any], path: str) -> None:
+    assert [one.path for one in program({"data": [bad, RIGHT]}).faults()] == [path]
+    either = program({"data": [bad, RIGHT], "dataLogicalOperator": "or"})
+    assert either.faults() == []
+    assert [one.path for one in either.notices()] == [path]
+    assert either.judge(event()).judgement is PASSED
+    assert either.judge(event({"body": {"n": 1}})).judgement is ERRORED
+    assert program({"data": [bad, bad], "dataLogicalOperator": "or"}).faults() != []
 
 
 def test_an_event_without_data_passes_data_filters_and_one_that_is_no_json_does_not() -> None:
