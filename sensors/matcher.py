@@ -94,6 +94,11 @@ class Matcher:
         """All that a trigger holds."""
         return self._holdings.of(key)
 
+    async def decision(self, event: Event, position: int, at: float | None = None) -> Decision:
+        """What is decided about an event, for benchmarks and dry runs on a Matcher that does not run: its held events change, nothing is
+        recorded."""
+        return await self._decide(Making(event, position, self._clock() if at is None else at))
+
     def strangers(self) -> list[TriggerKey]:
         """Triggers that hold events or have deferred ones, and that no sensor has: they went away while nobody looked."""
         keys = dict.fromkeys([*self._holdings.keys(), *self._deferral.keys()])

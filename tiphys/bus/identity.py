@@ -11,7 +11,7 @@ __all__ = ["event_id", "firing_id", "random_key"]
 
 # Crockford's base 32 in lower case: all of it may stand in a Kubernetes name, and no two letters are mistaken for each other.
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-_FIRING_LENGTH: Final = 13
+_PAIRS: Final = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 
 
 def event_id(namespace: str, source: str, subject: str, key: str) -> str:
@@ -43,7 +43,7 @@ def firing_id(
     `events` maps dependency names to event ids; `once` (a rendered key) stands in their place if given. `replay` is the number
     of the replay (0 = none), `dlq` marks the firing of a `dlqTrigger`, `document` the index within a multi-document source.
     """
-    what = f"once={once}" if once is not None else ",".join(f"{name}={events[name]}" for name in sorted(events))
+    what = f"once={once}" if once is not None else ",".join([f"{name}={events[name]}" for name in sorted(events)])
     text = f"{namespace}/{sensor}/{trigger}/{what}"
     if replay:
         text += f"/{replay}"
@@ -52,9 +52,9 @@ def firing_id(
     if document:
         # with its name, so that no document of a firing has the id of a replay
         text += f"/document {document}"
-    number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big") >> (256 - 5 * _FIRING_LENGTH)
-    digits = []
-    for _ in range(_FIRING_LENGTH):
-        digits.append(_ALPHABET[number & 31])
-        number >>= 5
-    return "".join(reversed(digits))
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest()[:9], "big") >> 7
+    pairs = _PAIRS
+    return (
+        f"{_ALPHABET[number >> 60]}{pairs[number >> 50 & 1023]}{pairs[number >> 40 & 1023]}{pairs[number >> 30 & 1023]}"
+        f"{pairs[number >> 20 & 1023]}{pairs[number >> 10 & 1023]}{pairs[number & 1023]}"
+    )
