@@ -25,6 +25,7 @@ from sensors import Matcher, SensorProgram
 from tiphys.app.admission import KINDS, Accepted, Notice, SensorPlan, admit, identity
 from tiphys.app.metrics import Metrics
 from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
+from tiphys.app.zones import read_zones
 from tiphys.bus.firing import TriggerKey
 from tiphys.bus.ledger import Kept, Ledger
 from tiphys.errors import FieldError, ManifestError, StoreUnavailable
@@ -108,6 +109,7 @@ class Catalog:
 
     async def _apply_kept(self, kept: Kept) -> None:
         document = Document(orjson.loads(kept.body), kept.origin)
+        await read_zones(document.object)
         try:
             accepted = admit(document, kept.namespace)
         except ManifestError as error:
@@ -134,6 +136,7 @@ class Catalog:
             _log.warning("a manifest comes from two places", action="manifest-twice", kind=key[0], name=key[2], error=str(fault))
             return
         self._documents[key] = document
+        await read_zones(document.object)
         try:
             accepted = admit(document, self._namespace, self._templates, strict=self._strict)
         except ManifestError as error:
