@@ -71,8 +71,15 @@ def test_a_parameter_of_the_documentation_is_admitted_in_a_trigger(block: Block)
     assert errors(objects(text, block) + templates()) == []
 
 
+@pytest.mark.parametrize("block", [one for one in BLOCKS if one.text.startswith(("filters:", "transform:"))], ids=str)
+def test_a_filter_or_transform_of_the_documentation_is_admitted_in_a_dependency(block: Block) -> None:
+    head, _, tail = SENSOR.partition("  - {name: dep, eventSourceName: hooks, eventName: message}\n")
+    dependency = "  - name: dep\n    eventSourceName: hooks\n    eventName: message\n" + textwrap.indent(block.text, "    ")
+    assert errors(objects(head + dependency + tail + TRIGGER, block) + templates()) == []
+
+
 def test_every_other_fragment_is_yaml() -> None:
-    known = ("apiVersion:", "triggers:", "parameters:")
+    known = ("apiVersion:", "triggers:", "parameters:", "filters:", "transform:")
     for block in BLOCKS:
         if not block.text.startswith(known):
             objects(block.text, block)
