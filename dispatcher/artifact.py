@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
@@ -28,6 +28,7 @@ __all__ = [
     "as_object",
     "chosen",
     "known_artifacts",
+    "may_set",
     "one_object",
     "parse_one",
     "register_artifact",
@@ -140,6 +141,15 @@ def one_object(text: str, where: str) -> bytes:
     if faults:
         raise TriggerError("InvalidObject", f"{where}: {faults[0]}")
     return found
+
+
+def may_set(dests: Iterable[str], path: str) -> bool:
+    """Whether one of these parameters may set what is at that path of an object: it names it, something above or below it, or it is no
+    plain path."""
+    return any(
+        dest == path or path.startswith(f"{dest}.") or dest.startswith(f"{path}.") or any(mark in dest for mark in "*?#|@\\:")
+        for dest in dests
+    )
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:

@@ -24,7 +24,20 @@ from tiphys.bus.firing import Firing, Target
 from tiphys.clients.kube import Kube, KubeObject
 from tiphys.errors import Refused, TriggerError
 
-__all__ = ["APPLY", "JSON_PATCH", "MERGE_PATCH", "STRATEGIC_MERGE", "delete", "execute", "merged", "patch", "read", "update"]
+__all__ = [
+    "APPLY",
+    "JSON_PATCH",
+    "MERGE_PATCH",
+    "STRATEGIC_MERGE",
+    "delete",
+    "execute",
+    "merged",
+    "patch",
+    "read",
+    "replacement",
+    "small_patch",
+    "update",
+]
 
 MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
@@ -50,9 +63,24 @@ async def update(
     found = live or await read(kube, obj, impersonate)
     if found is None and kube is not None:
         return _creation(obj, work)
-    found = found or {}
-    body = _marked(merged(found, obj), work.firing)
+    return replacement(merged(found or {}, obj), found or {}, work.firing)
+
+
+def replacement(obj: KubeObject, found: Mapping[str, Any], firing: Firing) -> Request:
+    """The request that puts `obj`, which has the resourceVersion of what was read, in the place of `found`."""
+    body = _marked(obj, firing)
     return _request("update", obj, found, body, body)
+
+
+def small_patch(found: KubeObject, changed: Mapping[str, Any] | None, firing: Firing) -> Request:
+    """The request for a merge patch of an object that was read, on that very version of it; `None`: nothing is to be done."""
+    if changed is None:
+        return _request("patch", found, found, None, None, MERGE_PATCH)
+    metadata = found["metadata"]
+    precondition = {key: metadata[key] for key in ("uid", "resourceVersion") if metadata.get(key)}
+    mark = {"annotations": {LAST_FIRING: firing.id}}
+    body = {**changed, "metadata": {**(changed.get("metadata") or {}), **precondition, **mark}}
+    return _request("patch", found, found, body, body, MERGE_PATCH)
 
 
 async def patch(obj: KubeObject, strategy: str, work: Work, kube: Kube | None, impersonate: str | None) -> Request:
@@ -93,6 +121,8 @@ async def execute(kube: Kube | None, request: Request, firing: Firing, impersona
     target, (strategy, body) = request.target, request.body
     place = (target.api_version, target.kind, target.name, target.namespace or None)
     match target.operation:
+        case _ if body is None:
+            pass  # it is so already
         case "update":
             await kube.replace(body, impersonate=impersonate)
         case "patch":
@@ -103,8 +133,7 @@ async def execute(kube: Kube | None, request: Request, firing: Firing, impersona
                     raise Refused(refusal.target, 409, "Conflict", "somebody else changed the object meanwhile") from refusal
                 raise
         case "delete":
-            if body is not None:
-                await kube.delete(*place, uid=target.uid, impersonate=impersonate)
+            await kube.delete(*place, uid=target.uid, impersonate=impersonate)
         case _:
             await kube.create(body, namespace=target.namespace or None, impersonate=impersonate)
     return target

@@ -43,13 +43,6 @@ ARGO_TYPES: Final = (
 )
 """argo-events' kinds of triggers; of several in one template it uses the first in this order."""
 
-_HINTS: Final = {
-    "argoWorkflow": (
-        "to run a WorkflowTemplate use workflow: {templateRef: {name: …}, arguments: …}; to submit a Workflow use k8s with "
-        "operation: create"
-    ),
-}
-
 
 class Template(ConditionFields):
     """What the composed model of `template` is made from: its name, its conditions, and one field for each kind of trigger."""
@@ -96,10 +89,9 @@ def trigger_model() -> type[TriggerSpec]:
     missing = [key for key in ARGO_TYPES if key not in kinds]
     fields.update({key: (Any, Field(default=None, alias=key)) for key in missing})
 
-    def not_yet(cls: type[Model], value: Any, info: Any) -> Any:
+    def not_yet(cls: type[Model], value: Any) -> Any:
         if value is not None:
-            hint = _HINTS.get(info.field_name, f"Tiphys has {', '.join(sorted(kinds))} so far")
-            raise problem("is not supported yet", f"argo-events knows it; {hint}")
+            raise problem("is not supported yet", f"argo-events knows it; Tiphys has {', '.join(sorted(kinds))} so far")
         return value
 
     def one_kind(self: Template) -> Template:

@@ -14,7 +14,7 @@ import orjson
 from pydantic import Field, create_model, field_validator
 
 from dispatcher import changes, objects
-from dispatcher.artifact import Source, as_object, chosen, source_model
+from dispatcher.artifact import Source, as_object, chosen, may_set, source_model
 from dispatcher.naming import object_name
 from dispatcher.parameters import TriggerParameter, apply
 from dispatcher.trigger import Notice, Request, Trigger, Work, register
@@ -160,7 +160,7 @@ def _incomplete(known: Mapping[str, Any], path: str, dests: Sequence[str], spec:
     """What the object lacks and no parameter sets."""
     faults = []
     for key, example in (("apiVersion", "argoproj.io/v1alpha1"), ("kind", "Workflow")):
-        if not known.get(key) and not _set(dests, key):
+        if not known.get(key) and not may_set(dests, key):
             faults.append(FieldError(f"{path}.{key}", "is missing", f"add {key}, for example {example}"))
         elif known.get(key) and not isinstance(known[key], str):
             faults.append(FieldError(f"{path}.{key}", "must be a string", "put it in quotes", shorten(known[key])))
@@ -169,20 +169,12 @@ def _incomplete(known: Mapping[str, Any], path: str, dests: Sequence[str], spec:
         faults.append(FieldError(f"{path}.metadata", "must be a map", "write 'key: value' lines below it", shorten(metadata)))
         return faults
     names = ("name", "generateName") if spec.operation == "create" else ("name",)
-    if not any((metadata or {}).get(key) or _set(dests, f"metadata.{key}") for key in names):
+    if not any((metadata or {}).get(key) or may_set(dests, f"metadata.{key}") for key in names):
         remedy = "add generateName: my-prefix-" if spec.operation == "create" else f"name the object to {spec.operation}"
         faults.append(FieldError(f"{path}.metadata", f"has no {' and no '.join(names)}", remedy))
-    if spec.operation == "patch" and spec.strategy == changes.JSON_PATCH and "patch" not in known and not _set(dests, "patch"):
+    if spec.operation == "patch" and spec.strategy == changes.JSON_PATCH and "patch" not in known and not may_set(dests, "patch"):
         text = f"has no patch, and {changes.JSON_PATCH} is a list of steps"
         faults.append(
             FieldError(path, text, "add patch: [{op: replace, path: /spec/replicas, value: 3}], or use the default strategy")
         )
     return faults
-
-
-def _set(dests: Sequence[str], path: str) -> bool:
-    """Whether a parameter may set that path: it names it, something above or below it, or its last name is not plain."""
-    return any(
-        dest == path or path.startswith(f"{dest}.") or dest.startswith(f"{path}.") or any(mark in dest for mark in "*?#|@\\:")
-        for dest in dests
-    )

@@ -22,6 +22,11 @@ _KINDS: Final = {
     "batch/v1": "Job CronJob",
     "argoproj.io/v1alpha1": "Workflow WorkflowTemplate ClusterWorkflowTemplate CronWorkflow Sensor EventSource EventBus",
 }
+_TEMPLATES: Final = {
+    "workflowtemplates": "WorkflowTemplate",
+    "clusterworkflowtemplates": "ClusterWorkflowTemplate",
+    "cronworkflows": "CronWorkflow",
+}
 _OWN_HEADERS: Final = frozenset(("host", "content-length", "transfer-encoding", "user-agent", "connection", "proxy-connection"))
 
 
@@ -44,7 +49,7 @@ def plural(kind: str) -> str:
 @dataclass
 class FarEnd:
     """`served` are kinds beside the usual ones, as (apiVersion, kind), as far as a definition could name them so; `status` is what every
-    HTTP request is answered with."""
+    HTTP request is answered with. With `all_templates` every template that is asked for is there."""
 
     objects: dict[tuple[str, str, str, str], dict[str, Any]] = field(default_factory=dict)
     served: set[tuple[str, str]] = field(default_factory=set)
@@ -52,6 +57,7 @@ class FarEnd:
     calls: list[dict[str, Any]] = field(default_factory=list)
     requests: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
+    all_templates: bool = False
     _versions: int = 100
 
     def put(self, obj: Mapping[str, Any], namespace: str) -> None:
@@ -90,6 +96,9 @@ class FarEnd:
         version, resource, namespace, name = key
         call: dict[str, Any] = {"resource": f"{version}/{resource}", "namespace": namespace}
         found = self.objects.get(key)
+        if self.all_templates and request.method == "GET" and resource in _TEMPLATES:
+            metadata = {"name": name, "namespace": namespace}
+            return web.json_response(found or {"apiVersion": version, "kind": _TEMPLATES[resource], "metadata": metadata})
         if request.method == "GET":
             self.calls.append(call | {"verb": "get", "name": name})
         elif request.method == "POST":

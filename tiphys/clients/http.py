@@ -84,11 +84,13 @@ class HttpRequest:
 
 
 class Answer(NamedTuple):
-    """An answer: its status, how long it asks to be left alone (`Retry-After`, in seconds), and the beginning of its body."""
+    """An answer: its status, how long it asks to be left alone (`Retry-After`, in seconds), the beginning of its body, and whether that is
+    all of it."""
 
     status: int
     retry_after: float | None
     body: bytes
+    complete: bool = True
 
 
 def flaw_in_url(url: str) -> str:
@@ -219,8 +221,8 @@ class HttpClient:
                 timeout=limits,
                 allow_redirects=False,
             ) as response:
-                body = await _beginning(response, self._settings.answer)
-                answer = Answer(response.status, retry_after(response.headers.get("Retry-After")), body)
+                body, complete = await _beginning(response, self._settings.answer)
+                answer = Answer(response.status, retry_after(response.headers.get("Retry-After")), body, complete)
                 return response.status, response.headers.get("Location", ""), answer
         except SettingsError as error:
             raise Unreachable(target, str(error)) from error
@@ -282,14 +284,14 @@ def _make_context(tls: TlsMaterial) -> ssl.SSLContext:
     return context
 
 
-async def _beginning(response: aiohttp.ClientResponse, most: int) -> bytes:
+async def _beginning(response: aiohttp.ClientResponse, most: int) -> tuple[bytes, bool]:
     """At most so much of the body; where there is more the connection is given up."""
     body = b""
     while len(body) <= most and (chunk := await response.content.read(most + 1 - len(body))):
         body += chunk
     if len(body) > most:
         response.close()
-    return body[:most]
+    return body[:most], len(body) <= most
 
 
 def _redirected(request: HttpRequest, status: int, location: str) -> HttpRequest:

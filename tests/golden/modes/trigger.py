@@ -6,7 +6,9 @@ What we send is translated into what argo-events' case has, where both say the s
 * our label `tiphys.dev/firing`, our annotation `tiphys.dev/last-firing` and our header `Idempotency-Key` are ours alone; the uid and
   resourceVersion that an object is read with come back as preconditions: the case's objects have none;
 * headers that say how a message is framed are never sent (net/http leaves them out as well, after the point where the case looks);
-* for `argoWorkflow` the calls to the API are those that stand for an invocation of the CLI (`_invocations`).
+* for `argoWorkflow` the case has the arguments of the `argo` command line, which always succeeds there and finds every template: our calls
+  are translated into the invocation whose effect they are (`_invocations`). What that program itself reads is no call of the case; what the
+  case reads of a Workflow afterwards we have read before.
 
 Everything else, each object, namespace, name, header and byte of a body, is compared as it is.
 """
@@ -22,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from dispatcher.argo import apply_options, parse_options
 from dispatcher.attempt import Attempt
 from dispatcher.naming import FIRING_LABEL, LAST_FIRING, TIMESTAMP_LABEL
 from dispatcher.program import TriggerProgram, render
@@ -63,7 +66,7 @@ def same(expected: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
     return (
         same_json([_plain(call) for call in expected.get("calls", ())], [_plain(call) for call in found.get("calls", ())])
         and same_json(wanted, found.get("http", []))
-        and same_json(expected.get("argo", []), found.get("argo", []))
+        and same_json([_in_effect(one) for one in expected.get("argo", ())], found.get("argo", []))
         and [error is None for error in expected.get("errors", ())] == [error is None for error in found.get("errors", ())]
     )
 
@@ -103,6 +106,7 @@ async def _executed(plan: SensorPlan, asked: Mapping[str, Any]) -> Mapping[str, 
     times = asked.get("repeat", 1)
     async with AsyncExitStack() as stack:
         end = await stack.enter_async_context(far_end(asked.get("cluster", ()), plan.namespace, asked.get("httpStatus", 200)))
+        end.all_templates = True
         stack.callback(_proxied(end.url))
         firings = [_firing(key, events, number) for number in range(times)]
         await _serve_its_kind(end, TriggerProgram(key, spec, world), events, firings[0])
@@ -115,6 +119,9 @@ async def _executed(plan: SensorPlan, asked: Mapping[str, Any]) -> Mapping[str, 
         "calls": [_ours_left_out(call, firings) for call in end.calls],
         "http": [_ours_left_out_of(request, firings) for request in end.requests],
     }
+    argo_workflow = getattr(spec.template, "argoWorkflow", None)
+    if argo_workflow is not None:
+        found |= _invocations(found["calls"], argo_workflow)
     found = {key: _sorted(value) for key, value in found.items() if value}
     if times > 1:
         return found | {"errors": errors}
@@ -190,7 +197,8 @@ def _object(obj: Any, firings: list[Firing]) -> Any:
     for kind, ours in (("labels", FIRING_LABEL), ("annotations", LAST_FIRING)):
         kept = metadata.get(kind)
         if isinstance(kept, dict) and kept.get(ours) in ids:
-            metadata[kind] = {key: "<ms>" if key == TIMESTAMP_LABEL else value for key, value in kept.items() if key != ours}
+            rest = {key: "<ms>" if key == TIMESTAMP_LABEL else value for key, value in kept.items() if key != ours}
+            metadata = {**metadata, kind: rest} if rest else {key: value for key, value in metadata.items() if key != kind}
     return obj | {"metadata": metadata}
 
 
@@ -199,6 +207,56 @@ def _ours_left_out_of(request: Mapping[str, Any], firings: list[Firing]) -> dict
     if headers.get("Idempotency-Key") in [[firing.id] for firing in firings]:
         del headers["Idempotency-Key"]
     return {**request, "headers": headers}
+
+
+def _invocations(calls: list[dict[str, Any]], spec: Any) -> dict[str, Any]:
+    """The invocation of the command line that our calls stand for, and what is left of the calls."""
+    workflows = [call for call in calls if call["resource"].endswith("/workflows")]
+    if not workflows:
+        return {}
+    first = workflows[0]
+    head = ["-n", first["namespace"]]
+    made = next((call["object"] for call in workflows if call["verb"] == "create"), None)
+    reads = [call for call in calls if call["verb"] == "get"]
+    if made is None or "workflows.argoproj.io/resubmitted-from-workflow" in made["metadata"].get("labels", {}):
+        return {"argo": [{"args": [*head, _operation(workflows, spec.operation), first["name"]]}], "calls": reads}
+    origin = _origin(made)
+    if origin and spec.operation == "submit-from":
+        parameters = (made["spec"].get("arguments") or {}).get("parameters") or ()
+        given = [word for one in parameters for word in ("-p", f"{one['name']}={one['value']}")]
+        return {"argo": [{"args": [*head, "submit", "--from", origin, *given]}], "calls": reads}
+    if not (spec.source.resource or {}).get("metadata", {}).get("namespace"):
+        del made["metadata"]["namespace"]  # -n gives it to an object that has none
+    return {"argo": [{"args": [*head, "submit", "<tmpfile>"], "object": made}], "calls": reads}
+
+
+def _operation(calls: list[dict[str, Any]], asked: str) -> str:
+    """What a change does; where nothing was to be changed (or nothing was found), what was asked for."""
+    patch: dict[str, Any] = next((call["patch"] for call in calls if call["verb"] == "patch"), {})
+    spec = patch.get("spec", {})
+    if "shutdown" in spec:
+        return {"Terminate": "terminate", "Stop": "stop"}[spec["shutdown"]]
+    if "suspend" in spec or "status" in patch:
+        return "suspend" if spec.get("suspend") else "resume"
+    verbs = {call["verb"] for call in calls}
+    return "retry" if "update" in verbs else "resubmit" if "create" in verbs else asked
+
+
+def _origin(workflow: dict[str, Any]) -> str:
+    """What a Workflow was submitted from."""
+    labels = workflow["metadata"].get("labels", {})
+    if cron := labels.get("workflows.argoproj.io/cron-workflow"):
+        return f"cronwf/{cron}"
+    name = (workflow.get("spec") or {}).get("workflowTemplateRef", {}).get("name")
+    return f"workflowtemplate/{name}" if name else ""
+
+
+def _in_effect(invocation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A submission with its options in the object."""
+    args = invocation["args"]
+    if "object" not in invocation or len(args) == 4:
+        return invocation
+    return {"args": args[:4], "object": apply_options(invocation["object"], parse_options("submit", args[4:]))}
 
 
 def _sorted(value: Any) -> Any:
