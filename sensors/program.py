@@ -55,7 +55,7 @@ class TriggerProgram:
 @dataclass(frozen=True, slots=True)
 class SensorProgram:
     """A compiled sensor. `revision` is that of its kept manifest, `since` the log position beyond which it listens; `notices` are what is
-    accepted in its filters and seldom meant, with paths from `spec`."""
+    accepted in its filters and conditions and seldom meant, with paths from `spec`."""
 
     namespace: str
     name: str
@@ -88,6 +88,7 @@ class SensorProgram:
             decider = compile_trigger(template, names, f"spec.triggers[{index}].template", faults)
             once = _once(trigger, decider.condition.names if decider else names, f"spec.triggers[{index}].once", faults)
             if decider is not None:
+                notices += decider.notices
                 held = {name: _digest(digests.get(name, ""), decider.rule) for name in decider.condition.names}
                 key = TriggerKey(namespace, name, template.name)
                 triggers.append(

@@ -28,13 +28,15 @@ _NOTHING_HELD: Final = "has no effect: each event fires by itself, since nothing
 
 @dataclass(frozen=True, slots=True)
 class Decider:
-    """When a trigger fires. `rule` stands for all that the manifest says about it: what was held under another rule is dropped."""
+    """When a trigger fires. `rule` stands for all that the manifest says about it: what was held under another rule is dropped. `notices`
+    are what is accepted and seldom meant, with paths as those of faults."""
 
     condition: Condition
     gate: Gate
     reset: Reset | None
     correlate: Correlate | None
     rule: str
+    notices: tuple[FieldError, ...] = ()
 
 
 def compile_trigger(fields: ConditionFields, dependencies: Sequence[str], path: str, faults: list[FieldError]) -> Decider | None:
@@ -64,7 +66,21 @@ def compile_trigger(fields: ConditionFields, dependencies: Sequence[str], path: 
     reset = Reset(fields.conditions_reset) if fields.conditions_reset else None
     within = duration.seconds(fields.within) if fields.within else None
     gate = Gate(condition, within=within, hold=hold, reset=reset)
-    return Decider(condition, gate, reset, Correlate(paths) if paths else None, _rule(fields))
+    notices = tuple(_notices(fields, condition, path))
+    return Decider(condition, gate, reset, Correlate(paths) if paths else None, _rule(fields), notices)
+
+
+def _notices(fields: ConditionFields, condition: Condition, path: str) -> Iterator[FieldError]:
+    if fields.conditions_reset and not condition.requires_and:
+        yield FieldError(f"{path}.conditionsReset", _NOTHING_HELD, "leave it out, or join dependencies by &&")
+    if fields.within or fields.conditions_reset:
+        return
+    for name in condition.blocking():
+        problem = f"never holds again once an event of {name!r} has come, since nothing drops it"
+        yield FieldError(f"{path}.conditions", problem, "add within or conditionsReset", shorten(fields.conditions))
+    if fields.correlate:
+        problem = "keeps events whose value never comes again until it has 10,000 values"
+        yield FieldError(f"{path}.correlate", problem, "add within or conditionsReset", shorten(fields.correlate))
 
 
 def _rule(fields: ConditionFields) -> str:

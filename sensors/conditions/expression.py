@@ -80,6 +80,14 @@ class Condition:
                 mask |= bit
         return mask
 
+    def blocking(self) -> tuple[str, ...]:
+        """Dependencies of which a held event keeps the condition from ever being true, whatever else is held, in order."""
+        asked = refused = 0
+        for node in self.root.nodes():
+            asked |= node.present
+            refused |= node.absent
+        return tuple(name for name in self.names if refused & self.bits[name] and not self.root.holds(asked | self.bits[name]))
+
     def missing(self, received: Collection[str]) -> tuple[str, ...]:
         """The mentioned dependencies without an event, in order."""
         return tuple(name for name in self.names if name not in received)

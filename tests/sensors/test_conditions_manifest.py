@@ -24,6 +24,10 @@ def program(names: str = "ABC", **template: Any) -> TriggerProgram:
     return compiled.triggers[0]
 
 
+def notices(**template: Any) -> list[FieldError]:
+    return list(SensorProgram.compile("argo", "s", SensorSpec[OpaqueTrigger].model_validate(spec(template))).notices)
+
+
 def faults(**template: Any) -> list[FieldError]:
     try:
         program(**template)
@@ -98,6 +102,37 @@ def test_what_has_no_meaning_is_refused(template: dict[str, Any], path: str, pro
 def test_all_faults_of_a_trigger_come_at_once() -> None:
     found = faults(conditions="A && X", conditionsReset=[{"byTime": {"cron": "x"}}])
     assert sorted(fault.path.rpartition("template.")[2] for fault in found) == ["conditions", "conditionsReset[0].byTime.cron"]
+
+
+@pytest.mark.parametrize(
+    ("template", "path"),
+    [
+        ({"conditions": "A && !B"}, "conditions"),
+        ({"conditions": "(A || C) && !B"}, "conditions"),
+        ({"conditions": "A && B", "correlate": "sha"}, "correlate"),
+        ({"conditions": "A", "conditionsReset": [{"byTime": {"cron": "0 6 * * *"}}]}, "conditionsReset"),
+    ],
+)
+def test_what_is_accepted_and_seldom_meant_is_a_notice(template: dict[str, Any], path: str) -> None:
+    (notice,) = notices(**template)
+    assert notice.path == f"spec.triggers[0].template.{path}"
+    assert notice.remedy
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        {"conditions": "A && B"},
+        {"conditions": "A && !B", "within": "10m"},
+        {"conditions": "A && !B", "conditionsReset": [{"byTime": {"cron": "0 6 * * *"}}]},
+        {"conditions": "(A && !B) || C"},
+        {"conditions": "(A && !B) || (C && B)"},
+        {"conditions": "count(A) >= 2 && C"},
+        {"conditions": "A && B", "correlate": "sha", "within": "2h"},
+    ],
+)
+def test_what_is_meant_is_not(template: dict[str, Any]) -> None:
+    assert notices(**template) == []
 
 
 def test_null_is_as_absent() -> None:
