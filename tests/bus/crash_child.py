@@ -12,8 +12,8 @@ import importlib
 import sys
 from pathlib import Path
 
-from tests.bus.samples import DONE, Place, event, fired, take
-from tiphys.bus import Target
+from tests.bus.samples import DONE, KEY, Place, event, fired, later, take
+from tiphys.bus import Stored, Target
 from tiphys.bus.crashpoints import reach
 
 
@@ -45,10 +45,18 @@ async def run(objects: Path, count: int, place: Place) -> None:
         while unread and settled < end:
             for stored in await take(reader, 1):
                 seen = await ledger.seen([stored.event.id])
-                await ledger.settle(epoch, stored.position, [] if seen else [fired(stored)])
+                decision = later(stored) if stored.position % 2 == 0 else fired(stored)
+                await ledger.settle(epoch, stored.position, [] if seen else [decision])
                 await opened.acknowledge(stored.position)
                 settled = stored.position
                 say("settled", stored.event.id)
+
+        while rows := await ledger.deferred(KEY, 1):
+            for row, seen_event in rows:
+                assert seen_event is not None
+                reach("deferred:judged")
+                await ledger.settle_deferred(epoch, [(row, fired(Stored(row.position, seen_event)))])
+                say("decided", row.event_id)
 
         while claims := await ledger.claim(2):
             for claim in claims:

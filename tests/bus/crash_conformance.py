@@ -49,7 +49,8 @@ class CrashConformance(ABC):
             events = await opened.ledger.events(limit=100)
             firings = await opened.ledger.firings(limit=100)
         assert {record.event.id for record in events} == {event(number).id for number in range(_EVENTS)}
-        assert all(record.settled for record in events)
+        assert all(record.decided for record in events)
+        assert all(len(record.verdicts) <= 1 for record in events)
         assert [record.state for record in firings] == [FiringState.SUCCEEDED] * _EVENTS
         made = {file.name: file.read_text().count("made") for file in objects.iterdir()}
         assert made == {record.firing.id: 1 for record in firings}
@@ -75,7 +76,13 @@ class CrashConformance(ABC):
             for event_id, position in promised["published"]:
                 assert (await ledger.event(event_id)).position == int(position)
             for (event_id,) in promised["settled"]:
-                assert (await ledger.event(event_id)).settled
+                record = await ledger.event(event_id)
+                assert record.settled
+                assert record.verdicts or record.deferred
+            for (event_id,) in promised["decided"]:
+                record = await ledger.event(event_id)
+                assert record.decided
+                assert record.verdicts
             for (firing_id,) in promised["begun"]:
                 assert (await ledger.firing(firing_id)).target is not None
             for (firing_id,) in promised["resolved"]:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from tiphys.bus import (
     Decision,
+    Deferred,
     DependencyEvent,
     Event,
     EventLog,
@@ -102,6 +103,12 @@ def holding(stored: Stored, dependency: str, key: TriggerKey = KEY, transformed:
     """The decision that an event is held for a dependency."""
     held = Held(key, dependency, "digest", stored.event.id, stored.position, transformed, at=1_800_000_000.5)
     return Decision(stored.event.id, stored.position, verdicts=(Verdict(1, 0, 0, VerdictKind.HELD),), held=(held,))
+
+
+def later(stored: Stored, *keys: TriggerKey, replay: int = 0) -> Decision:
+    """The decision that triggers decide an event later."""
+    rows = tuple(Deferred(key, stored.event.id, stored.position, 1_800_000_000.5, replay) for key in keys or (KEY,))
+    return Decision(stored.event.id, stored.position, deferred=rows, replay=replay)
 
 
 def in_place_of(before: Stored, decision: Decision) -> Decision:

@@ -1,4 +1,4 @@
-"""A payload that a source remembered: a saving, and bounded."""
+"""A decoded payload is kept while it is likely to be asked for again, and no longer."""
 
 from __future__ import annotations
 
@@ -9,28 +9,26 @@ def event(number: int, data: bytes) -> Event:
     return Event(f"{number}", "s", "t", "e", "n", data)
 
 
-def test_a_remembered_payload_is_the_very_object() -> None:
-    payload = {"a": 1}
+def test_a_payload_is_decoded_once_until_it_is_forgotten() -> None:
     one = event(1, b'{"a":1}')
-    one.remember(payload)
+    payload = one.payload
     assert one.payload is payload
+    one.forget()
+    assert one.payload == {"a": 1}
+    assert one.payload is not payload
 
 
-def test_only_the_newest_payloads_are_kept_and_the_others_are_decoded_again() -> None:
+def test_only_the_newest_payloads_are_kept() -> None:
     data = b'["' + b"x" * 100_000 + b'"]'
     events = [event(number, data) for number in range(60)]
-    payloads: list[list[str]] = [["remembered"] for _ in events]
-    for one, payload in zip(events, payloads, strict=True):
-        one.remember(payload)
+    payloads = [one.payload for one in events]
     assert events[-1].payload is payloads[-1]
     assert events[0].payload is not payloads[0]
-    assert events[0].payload == ["x" * 100_000]
 
 
 def test_the_newest_is_kept_however_large_it_is() -> None:
-    payload: list[str] = []
-    one = event(1, b"[" + b" " * 2_000_000 + b"]")
-    one.remember(payload)
+    one = event(1, b"[" + b" " * 3_000_000 + b"]")
+    payload = one.payload
     assert one.payload is payload
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bus.crash_conformance import CrashConformance
+from tests.bus.deciding_conformance import DecidingConformance
 from tests.bus.ledger_conformance import LedgerConformance
 from tests.bus.log_conformance import LogConformance
 from tests.bus.sqlite.place import SqlitePlace
@@ -18,7 +19,7 @@ class TestSqliteLog(LogConformance):
         return SqlitePlace(tmp_path)
 
 
-class TestSqliteLedger(LedgerConformance):
+class TestSqliteLedger(LedgerConformance, DecidingConformance):
     @pytest.fixture
     def place(self, tmp_path: Path) -> SqlitePlace:
         return SqlitePlace(tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from tests.bus.samples import DONE, KEY, Clock, event, fire, holding, take, target
+from tests.bus.samples import DONE, KEY, Clock, event, fire, holding, later, take, target
 from tests.bus.sqlite.place import SqlitePlace
 from tiphys.bus import FiringState, Stored
 from tiphys.errors import UnknownRecord
@@ -154,6 +154,34 @@ async def test_a_damaged_held_event_is_set_aside(tmp_path: Path) -> None:
 
     assert [one.dependency for one in held] == ["b"]
     assert [kind for kind, _ in set_aside(tmp_path)] == ["held"]
+
+
+@pytest.mark.parametrize("change", ["at = at + 1", "event_id = 'x'", "replay = 7", "crc = 0"])
+async def test_a_damaged_deferred_row_is_set_aside_and_the_others_are_decided(tmp_path: Path, change: str) -> None:
+    place = SqlitePlace(tmp_path)
+    async with place.open() as opened:
+        epoch = await opened.ledger.open_epoch()
+        one, two = [Stored(await opened.log.publish(event(number)), event(number)) for number in (1, 2)]
+        await opened.ledger.settle(epoch, two.position, [later(one), later(two)])
+    harm(tmp_path, f"UPDATE deferred SET {change} WHERE position = {one.position}")
+    async with place.open() as opened:
+        rows = await opened.ledger.deferred(KEY)
+        counts = await opened.ledger.deferring()
+
+    assert [row.position for row, _ in rows] == [two.position]
+    assert counts == {KEY: 1}
+    assert [kind for kind, _ in set_aside(tmp_path)] == ["deferred"]
+
+
+async def test_a_deferred_row_whose_event_is_damaged_says_so(tmp_path: Path) -> None:
+    place = SqlitePlace(tmp_path)
+    async with place.open() as opened:
+        epoch = await opened.ledger.open_epoch()
+        one = Stored(await opened.log.publish(event(1)), event(1))
+        await opened.ledger.settle(epoch, one.position, [later(one)])
+    harm(tmp_path, "UPDATE events SET data = x'00'")
+    async with place.open() as opened:
+        assert [seen for _, seen in await opened.ledger.deferred(KEY)] == [None]
 
 
 async def test_a_held_event_whose_event_is_damaged_is_unknown(tmp_path: Path) -> None:

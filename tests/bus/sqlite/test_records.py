@@ -35,18 +35,18 @@ verdicts = st.builds(
 )
 targets = st.builds(Target, texts, texts, texts, texts, texts)
 outcomes = st.builds(Outcome, st.sampled_from(OutcomeKind), texts, texts, st.floats(0, 1e10), st.none() | targets)
+seen_events = st.builds(DependencyEvent, texts, st.integers(0, 2**60), st.none() | st.binary(max_size=9))
 firings = st.builds(
     Firing,
     id=texts,
     key=st.just(KEY),
-    events=st.dictionaries(
-        texts, st.builds(DependencyEvent, texts, st.integers(0, 2**60), st.none() | st.binary(max_size=9)), max_size=3
-    ),
+    events=st.dictionaries(texts, seen_events, max_size=3),
     completed_by=texts,
     replay=st.integers(0, 9),
     dlq=st.booleans(),
     document=st.integers(0, 9),
     parent=texts,
+    more=st.dictionaries(texts, st.lists(seen_events, min_size=1, max_size=3).map(tuple), max_size=2),
 )
 
 

@@ -14,16 +14,19 @@ import pytest
 
 from tests.bus.samples import KEY, Clock, Opened, event, fire, take
 from tests.bus.sqlite.place import SqlitePlace
-from tiphys.bus import Decision, Verdict, VerdictKind
+from tiphys.bus import Decision, Held, Verdict, VerdictKind
 from tiphys.bus.sqlite import SqliteBus, SqliteSettings
 from tiphys.bus.sqlite.queries import migrations, schema, statements, writer
+from tiphys.bus.sqlite.records import held_crc
 from tiphys.bus.sqlite.store import migrate
 from tiphys.errors import StoreError, StoreLocked, UnknownRecord
 
 _LARGE = re.compile(
-    r"SCAN (events|e|x|firings|f|ids|verdicts|v|attempts|firing_events|fe|pins|p|replays)\b(?! USING (COVERING )?INDEX \w+_(open|retired))"
+    r"SCAN (events|e|x|firings|f|ids|verdicts|v|attempts|firing_events|fe|pins|p|replays|deferred|d|once|k|repeats|r)\b"
+    r"(?! USING (COVERING )?INDEX \w+_(open|retired))"
 )
 # read from one end and stopped by a LIMIT, or the minimum of an index
+_FIRST_HELD = next(part for part in migrations()[0].split(";") if "CREATE TABLE held" in part)
 _ORDERED = frozenset(
     {
         "newest_events",
@@ -92,6 +95,26 @@ def test_a_file_of_each_older_version_is_led_to_the_present_schema(version: int)
     migrate(fresh)
 
     assert description(old) == description(fresh)
+
+
+async def test_what_the_first_version_held_is_held_by_the_present_one(tmp_path: Path) -> None:
+    place = SqlitePlace(tmp_path)
+    async with place.open(Clock(1_800_000_000.0)) as opened:
+        position = await opened.log.publish(event(1))
+    before = Held(KEY, "push", "digest", event(1).id, position, b'{"t":1}')
+    connection = apsw.Connection(str(tmp_path / "tiphys.db"))
+    for table in ("held", "deferred", "once", "repeats"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute(_FIRST_HELD)
+    connection.execute("INSERT INTO triggers VALUES (1, 'argo', 'ci', 'build')")
+    row = (1, "push", "digest", event(1).id, position, held_crc(before), b'{"t":1}')
+    connection.execute("INSERT INTO held VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    connection.pragma("user_version", 1)
+    connection.close()
+
+    async with place.open() as opened:
+        assert await opened.ledger.held() == [before._replace(at=1_800_000_000.0)]
+        assert await opened.ledger.release(KEY) == 1
 
 
 async def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:

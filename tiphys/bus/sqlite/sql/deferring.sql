@@ -45,8 +45,8 @@ WHERE "trigger" = :trigger AND key IN (SELECT unhex(value) FROM json_each(:keys)
 -- name: remove_once
 -- As long as the firing is recorded its id must not be given again.
 DELETE FROM once WHERE ("trigger", key) IN (
-    SELECT o."trigger", o.key FROM once o WHERE o.until < :before
-    AND NOT EXISTS (SELECT 1 FROM firings f WHERE f.id = o.firing) ORDER BY o.until LIMIT :limit);
+    SELECT k."trigger", k.key FROM once k WHERE k.until < :before
+    AND NOT EXISTS (SELECT 1 FROM firings f WHERE f.id = k.firing) ORDER BY k.until LIMIT :limit);
 
 -- name: insert_repeats
 INSERT OR IGNORE INTO repeats (position, "trigger", firing)
