@@ -94,7 +94,7 @@ class Path:
 
     def value_in(self, document: Document) -> Any:
         """The decoded value of what `get` finds, with floats for all numbers; `NO_VALUE` for nothing. Raises `PathError`."""
-        value = self.decoded_in(document)
+        value = UNSURE if self._trail is None else self._trail.find(document)
         kind = type(value)
         if kind is str or kind is bool or kind is float or value is None or value is NO_VALUE:
             return value

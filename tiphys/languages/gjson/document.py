@@ -75,9 +75,11 @@ class Document:
     def sure_of(self, quoted: bytes) -> bool:
         """Whether a name, given in quotes, leads to the same value here as in the text. The text is searched for it at first; whoever asks
         more often has the whole document looked at, once."""
-        if self._distinct is None:
+        if self._distinct:
+            return True
+        if self._distinct is None and quoted:
             self._asked += 1
-            if self._asked <= _FEW and quoted and self._once(quoted):
+            if self._asked <= _FEW and self._once(quoted):
                 return True
         return self.distinct or (quoted != b"" and self._once(quoted))
 
@@ -148,7 +150,9 @@ class Trail:
                 break
         if value is NO_VALUE:
             return NO_VALUE if document.distinct else UNSURE
-        return _sure(value) if document.sure_of(last) else UNSURE
+        if not document.sure_of(last):
+            return UNSURE
+        return value if type(value) is not str or value.isascii() else _sure(value)
 
     def _asked(self, value: Any) -> Any:
         for step in self._steps:
