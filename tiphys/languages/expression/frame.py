@@ -11,7 +11,7 @@ from typing import Any, Final
 
 __all__ = ["MAX_DEPTH", "MAX_EXPRESSION", "MAX_HEIGHT", "MAX_ITEMS", "MAX_TEXT", "STEPS", "Fault", "Frame"]
 
-MAX_EXPRESSION: Final = 20_000
+MAX_EXPRESSION: Final = 10_000
 """Characters of the longest expression."""
 
 MAX_DEPTH: Final = 100
@@ -26,8 +26,8 @@ MAX_TEXT: Final = 4 << 20
 MAX_ITEMS: Final = 1_000_000
 """Elements of arrays that an expression makes; expr's own memory budget."""
 
-STEPS: Final = 50_000
-"""What one evaluation may spend. A step is about a tenth of a microsecond: one node of a loop's body, one element, 64 characters."""
+STEPS: Final = 30_000
+"""What one evaluation may spend. A step is a fifth of a microsecond or less: one node of a loop's body, one element, 64 characters."""
 
 
 class Fault(Exception):  # noqa: N818  the word of users: it has a place and a remedy, and never leaves the language
@@ -61,5 +61,5 @@ class Frame:
         if size > 64:
             if size > MAX_TEXT:
                 raise Fault(f"makes a text of more than {MAX_TEXT:,} characters", "make a shorter one")
-            self.spend(size >> 10)
+            self.spend(size >> 8)
         return value

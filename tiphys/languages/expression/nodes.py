@@ -35,10 +35,11 @@ __all__ = [
 
 @dataclass(slots=True)
 class Node:
-    """What all nodes have. `height` is 1 for a leaf."""
+    """What all nodes have. `height` is 1 for a leaf; `type` is the static type, in a dialect that has them."""
 
     offset: int
     height: int = field(init=False, default=1)
+    type: Any = field(init=False, default=None, repr=False, compare=False)
 
     children: ClassVar[tuple[str, ...]] = ()
 
@@ -109,6 +110,11 @@ class Logical(Node):
 
     children: ClassVar[tuple[str, ...]] = ("operands",)
 
+    def append(self, operand: Node) -> None:
+        """One operand more."""
+        self.operands.append(operand)
+        self.height = max(self.height, operand.height + 1)
+
 
 @dataclass(slots=True)
 class Conditional(Node):
@@ -154,10 +160,11 @@ class Slice(Node):
 
 @dataclass(slots=True)
 class Call(Node):
-    """A function of the environment, or a method, with arguments."""
+    """A function of the environment, or a method, with arguments. `function` is the language's own function that it turns out to be."""
 
     callee: Node
     arguments: list[Node]
+    function: str = ""
 
     children: ClassVar[tuple[str, ...]] = ("arguments", "callee")
 

@@ -64,21 +64,23 @@ class Parser(ABC):
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise Fault("is nested too deeply", "split it into several expressions", self.token.offset)
-        left = self.primary()
+        left, previous = self.primary(), ""
         while (found := self.infix(power)) is not None:
             token, operator = found
             self.advance()
-            left = self.joined(left, token, operator)
+            left = self.joined(left, token, operator, previous)
+            previous = token.value
         self.depth -= 1
         return left
 
-    def joined(self, left: Node, token: Token, operator: Infix) -> Node:
-        """The operator with its right operand, which is read here."""
+    def joined(self, left: Node, token: Token, operator: Infix, previous: str) -> Node:
+        """The operator with its right operand, which is read here; `previous` is the operator before it at this level, or empty."""
         right = self.expression(operator.power + (not operator.right))
         if not operator.chain:
             return Binary(token.offset, token.value, left, right)
         if isinstance(left, Logical) and left.operator == operator.chain:
-            return Logical(left.offset, operator.chain, [*left.operands, right])
+            left.append(right)
+            return left
         return Logical(token.offset, operator.chain, [left, right])
 
     def advance(self) -> Token:

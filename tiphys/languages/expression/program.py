@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from tiphys.errors import ExpressionError
 from tiphys.languages.expression.frame import MAX_EXPRESSION, Fault, Frame
 
 __all__ = ["Program", "compiled"]
+
+ProgramT = TypeVar("ProgramT", bound="Program")
 
 
 class Program:
@@ -35,7 +37,7 @@ class Program:
         return f"{type(self).__name__}({self.text!r})"
 
 
-def compiled(text: str, compiler: Callable[[str], Program]) -> Program:
+def compiled(text: str, compiler: Callable[[str], ProgramT]) -> ProgramT:
     """What `compiler` makes of a text, its faults as `ExpressionError`."""
     if len(text) > MAX_EXPRESSION:
         raise ExpressionError(text, f"is longer than {MAX_EXPRESSION:,} characters", "make it shorter")

@@ -7,11 +7,13 @@ where Go keeps them apart.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from tiphys.languages.expression.frame import Fault, Frame
 from tiphys.languages.golang.fmt import sprint
 from tiphys.languages.golang.numbers import decimal_text
+from tiphys.languages.golang.quoting import to_bytes
 from tiphys.languages.golang.values import (
     Duration,
     Function,
@@ -25,6 +27,7 @@ from tiphys.languages.golang.values import (
     Sized,
     StringMap,
     Strings,
+    Struct,
     Time,
     Uint8,
     Uint64,
@@ -53,7 +56,27 @@ class Int(int):
 
 class Pairs(dict[Any, Any]):
     """`map[interface {}]interface {}` and its like. A key is kept with its Go type, since 1 and 1.0 and true are three keys there:
-    `(type, key) → value`."""
+    `(type, key) → value`. `missing` is what a key that is not there gives."""
+
+    missing: Any = None
+
+
+class AnyMap(Struct):
+    """A `Pairs` on its way to a function: it can be printed, and is no JSON."""
+
+    go = "map[interface {}]interface {}"
+    kind = "map"
+
+    def __init__(self, items: dict[Any, Any]) -> None:
+        self.items = items
+
+    def __str__(self) -> str:
+        return sprint(self.items)
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """None: this is what JSON asks for."""
+        raise GoError(f"json: unsupported type: {self.go}")
 
 
 FLOATS: Final = frozenset((int, float))
@@ -124,8 +147,8 @@ def size(frame: Frame, value: str) -> int:
     """Go's `len` of a text: its bytes in UTF-8."""
     if value.isascii():
         return len(value)
-    frame.spend(len(value) >> 6)
-    return len(value.encode("utf-8", "surrogateescape"))
+    frame.spend(len(value) >> 8)
+    return len(to_bytes(value))
 
 
 def outward(frame: Frame, value: Any) -> Any:
@@ -145,7 +168,7 @@ def outward(frame: Frame, value: Any) -> Any:
     if kind is list:
         return [outward(frame, item) for item in value]
     if kind is Pairs:
-        return {outward(frame, key): outward(frame, item) for (_, key), item in value.items()}
+        return AnyMap({outward(frame, key): outward(frame, item) for (_, key), item in value.items()})
     if kind is range:
         frame.spend(len(value) >> 2)
         return Ints(value)

@@ -65,9 +65,9 @@ class Reading(Parser):
             return Call(token.offset, Name(token.offset, ".".join(token.value)), arguments)
         raise self.unexpected(token)
 
-    def joined(self, left: Node, token: Token, operator: Infix) -> Node:
+    def joined(self, left: Node, token: Token, operator: Infix, previous: str) -> Node:
         """As in every dialect; two literals are joined now, if they can be."""
-        node = super().joined(left, token, operator)
+        node = super().joined(left, token, operator, previous)
         operation = INFIXES.get(token.value)
         if operation and isinstance(node, Binary) and isinstance(node.left, Literal) and isinstance(node.right, Literal):
             try:
