@@ -1,8 +1,8 @@
 """Filter programs alone, on decoded payloads, against an interpretation that reads the manifest's texts again for every event.
 
-Each event is another one, so nothing that a program found out about one helps it with the next, and it was decoded just before, as in the
-Matcher. Time is that of the processor: what else runs on the machine does not count. The interpretation uses the same languages; only that it compiles nothing beforehand and searches
-the event's text makes it what argo-events does.
+Each event is another one, so nothing that a program found out about one helps it with the next, and it was decoded just before, as in
+the Matcher. Time is that of the processor: what else runs on the machine does not count. The interpretation uses the same languages; only
+that it compiles nothing beforehand and searches the event's text makes it what argo-events does.
 """
 
 from __future__ import annotations
