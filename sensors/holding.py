@@ -153,6 +153,8 @@ class Holdings:
                 kept = False
             else:
                 making.drop(holding.row(key, one))
+            if loss is Loss.FULL:
+                self._say_full(key)
         if kept:
             holding.digests[arrived.dependency] = trigger.digests[arrived.dependency]
             making.hold(holding.row(key, outcome.keep[-1]))
