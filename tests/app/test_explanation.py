@@ -73,3 +73,20 @@ async def test_an_event_older_than_its_sensor_says_so_and_how_to_decide_it_again
         await parts.put(SENSOR)
         shown = await explain(parts.bus.ledger, "e" * 32)
         assert f"tiphys replay {'e' * 32}" in shown["why"]
+
+
+@pytest.mark.parametrize(
+    ("data", "outcome", "said"),
+    [
+        (b'{"sha":"9f1c2d"}', "held", "correlated by 9f1c2d"),
+        (b'{"sha":["9f1c2d"]}', "errored", "there is a list at sha, and events are correlated by a text or a number there"),
+    ],
+)
+async def test_an_event_of_a_correlated_trigger_says_by_which_value_or_why_by_none(
+    tmp_path: Path, data: bytes, outcome: str, said: str
+) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(SENSOR.replace("name: both", "name: both, correlate: sha"))
+        shown = await explained(parts, event(data))
+        assert [(verdict["outcome"], verdict["join"]) for verdict in shown["verdicts"]] == [(outcome, said)]
+        assert explanation_tree(shown).children

@@ -11,11 +11,13 @@ from typing import Any
 
 import orjson
 
-from sensors.filters.finding import Finding
+from sensors.conditions import Correlate, NoJoinKey
+from sensors.filters.finding import Finding, Judgement
+from sensors.holding import transformed
 from sensors.manifest import OpaqueTrigger, SensorSpec
-from sensors.program import SensorProgram
+from sensors.program import DependencyProgram, SensorProgram
 from sensors.scripts import Program, Runner
-from tiphys.bus.event import NOT_JSON
+from tiphys.bus.event import NOT_JSON, Event
 from tiphys.bus.firing import Outcome
 from tiphys.bus.ledger import EventRecord, FiringRecord, Kept, Ledger, Verdict
 from tiphys.errors import ScriptsUnavailable, UnknownRecord
@@ -133,6 +135,8 @@ async def _explain_verdict(ledger: Ledger, record: EventRecord, verdict: Verdict
         return shown | {"sensor": "", "trigger": "", "dependency": "", "why": str(error)}
     program = _compile(kept)
     dependency, trigger = program.dependencies[verdict.dependency], program.triggers[verdict.trigger]
+    if trigger.correlate is not None:
+        shown["join"] = await _join(dependency, trigger.correlate, record.event, scripts)
     return shown | {
         "sensor": program.name,
         "trigger": trigger.key.trigger,
@@ -140,6 +144,17 @@ async def _explain_verdict(ledger: Ledger, record: EventRecord, verdict: Verdict
         "conditions": trigger.condition.text,
         "filters": describe_finding(await dependency.filters.explain_away(record.event, scripts)),
     }
+
+
+async def _join(dependency: DependencyProgram, correlate: Correlate, event: Event, scripts: Runner) -> str:
+    """By which value the event is correlated, or why it has none; empty where it did not come so far. What did not pass is not asked."""
+    try:
+        judged = await dependency.filters.judge_away(event, scripts)
+        if judged.judgement is not Judgement.PASSED:
+            return ""
+        return f"correlated by {correlate.key(dependency.name, transformed(event, judged.transformed))}"
+    except (ScriptsUnavailable, NoJoinKey) as error:
+        return str(error)
 
 
 def _compile(kept: Kept) -> SensorProgram:

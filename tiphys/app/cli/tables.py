@@ -115,6 +115,8 @@ def explanation_tree(content: Mapping[str, Any]) -> Tree:
         line = Text.assemble(f"sensor {verdict['sensor']}, trigger {verdict['trigger']}: ", (outcome, _COLOURS.get(outcome, "")))
         branch = tree.add(line)
         branch.add(Text(f"dependency {verdict['dependency']}, conditions {verdict.get('conditions', '')}"))
+        if verdict.get("join"):
+            branch.add(Text(verdict["join"]))
         if "filters" in verdict:
             _add_finding(branch, verdict["filters"])
         elif verdict.get("why"):
