@@ -55,7 +55,7 @@ def _fault(sensor: SensorProgram, dependency: DependencyProgram, event: Event, e
             action="filter-fault",
             sensor=f"{sensor.namespace}/{sensor.name}",
             dependency=dependency.name,
-            event=event.id,
+            event_id=event.id,
             error=repr(error),
         )
     return _ERRORED

@@ -193,7 +193,7 @@ class Matcher:
         _log.error(
             "an event is set aside: the process ends whenever it is decided",
             action="event-set-aside",
-            event=stored.event.id,
+            event_id=stored.event.id,
             position=stored.position,
             attempts=stored.attempt,
         )
