@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -137,6 +138,33 @@ def test_what_is_meant_is_not(template: dict[str, Any]) -> None:
 
 def test_null_is_as_absent() -> None:
     assert faults(conditions="A && B", within=None, correlate=None, hold=None, conditionsReset=None) == []
+
+
+@pytest.mark.parametrize("text", ["dep-a && dep-bb", "dep-a &&", "dep-a and dep-b", "!dep-a", "(dep-a || dep-b"])
+def test_argo_events_383_a_sensor_with_one_bad_condition_is_refused_with_the_path_and_what_may_stand_there(text: str) -> None:
+    dependencies = [{"name": f"dep-{name}", "eventSourceName": "hooks", "eventName": name} for name in "ab"]
+    triggers = [{"template": {"name": "broken", "conditions": text}}, {"template": {"name": "good", "conditions": "dep-a"}}]
+    sensor = SensorSpec[OpaqueTrigger].model_validate({"dependencies": dependencies, "triggers": triggers})
+    with pytest.raises(ManifestError) as refused:
+        SensorProgram.compile("argo", "typo", sensor)
+    (fault,) = refused.value.errors
+    assert fault.path == "spec.triggers[0].template.conditions"
+    assert "dep-bb" not in text or ("'dep-bb'" in fault.problem and "dep-a, dep-b" in fault.remedy)
+
+
+def test_argo_events_1339_forty_nine_dependencies_load_in_little_memory() -> None:
+    names = [f"d{number:02}" for number in range(1, 50)]
+    pairs = " && ".join(f"({one} || {other})" for one, other in zip(names[::2], names[1::2], strict=False))
+    dependencies = [{"name": name, "eventSourceName": "flows", "eventName": f"e{name[1:]}"} for name in names]
+    conditions = {"all": " && ".join(names), "pairs": pairs}
+    triggers = [{"template": {"name": name, "conditions": text}} for name, text in conditions.items()]
+    sensor = SensorSpec[OpaqueTrigger].model_validate({"dependencies": dependencies, "triggers": triggers})
+    tracemalloc.start()
+    program = SensorProgram.compile("argo", "big-join", sensor)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 << 20
+    assert [len(trigger.condition.names) for trigger in program.triggers] == [49, 48]
 
 
 # -- what a change of the manifest drops: the digest of a dependency at a trigger
