@@ -85,7 +85,7 @@ class DataClause:
 
     def accepts(self, document: gjson.Document) -> bool:
         """Raises `FilterError` if the path leads nowhere, the template yields nothing, or a value that comes to be asked is none."""
-        if self._path is not None and self._template is None:
+        if self._path is not None and not self.entry.template:
             value = self._path.decoded_in(document)
             form = self._forms.get(type(value))
             if form is not None:

@@ -43,15 +43,19 @@ class Entries:
         self._clauses, self._any = tuple(clauses), any_of
         self._judged = {one.number: tuple(Judged(judgement, one.number) for judgement in Judgement) for one in clauses}
 
-    def faults(self) -> tuple[list[FieldError], list[FieldError]]:
-        """What is wrong with the entries, with paths from `filters`: what keeps them all from ever passing, and the rest."""
+    def faults(self, *, others: bool) -> tuple[list[FieldError], list[FieldError]]:
+        """What is wrong with the entries, with paths from `filters`: what keeps every event from passing, and the rest.
+
+        `others`: another kind can let an event pass, as long as these do not err; they fail before they err where an earlier entry fails.
+        """
         stand_in = self._any and any(one.sound for one in self._clauses)
         fatal: list[FieldError] = []
-        others: list[FieldError] = []
+        rest: list[FieldError] = []
         for index, clause in enumerate(self._clauses):
             found = [FieldError(f"{self.kind}[{index}].{one.path}", one.problem, one.remedy, one.shown) for one in clause.faults]
-            (others if clause.sound or stand_in else fatal).extend(found)
-        return fatal, others
+            harmless = clause.sound or stand_in or (others and not self._any and index > 0)
+            (rest if harmless else fatal).extend(found)
+        return fatal, rest
 
     def judge(self, event: Event) -> Judged:
         """Do they let the event pass, and which entry decided?"""

@@ -80,7 +80,7 @@ class FilterProgram:
     def faults(self) -> list[FieldError]:
         """What keeps it from ever letting an event pass."""
         found = [replace(one, path=f"transform.{one.path}") for one in (self._transform.faults if self._transform else ())]
-        found += [replace(one, path=f"filters.{one.path}") for kind in self._lists for one in kind.faults()[0]]
+        found += [replace(one, path=f"filters.{one.path}") for one in self._list_faults()[0]]
         found += [replace(one, path=f"filters.time.{one.path}") for one in (self._time.faults if self._time else ())]
         found += [replace(one, path=f"filters.git.{one.path}") for one in (self._git.faults if self._git else ())]
         found += [replace(one, path=f"filters.{one.path}") for one in (self._script.faults if self._script else ())]
@@ -89,7 +89,7 @@ class FilterProgram:
     def notices(self) -> list[FieldError]:
         """What is accepted, as argo-events accepts it, and seldom meant."""
         found = [replace(one, path=f"transform.{one.path}") for one in (self._transform.notices if self._transform else ())]
-        found += [replace(one, path=f"filters.{one.path}") for kind in self._lists for one in kind.faults()[1]]
+        found += [replace(one, path=f"filters.{one.path}") for one in self._list_faults()[1]]
         for index, clause in enumerate(self._exprs):
             for name in clause.unnamed():
                 text = f"uses {name}, which no field gives: an error for each event that comes to ask for it"
@@ -99,6 +99,11 @@ class FilterProgram:
         if self._or and not self._none and not self._kinds and not self._script:
             found.append(FieldError("filtersLogicalOperator", "or over no filters is never true", "remove it"))
         return found
+
+    def _list_faults(self) -> tuple[list[FieldError], list[FieldError]]:
+        others = self._or and len(self._kinds) + (self._script is not None) > 1
+        found = [kind.faults(others=others) for kind in self._lists]
+        return [one for fatal, _ in found for one in fatal], [one for _, rest in found for one in rest]
 
     # -- judging
 

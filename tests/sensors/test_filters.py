@@ -170,6 +170,12 @@ def test_an_entry_that_cannot_be_read_is_a_fault_unless_another_can_stand_in_for
     assert either.judge(event()).judgement is PASSED
     assert either.judge(event({"body": {"n": 1}})).judgement is ERRORED
     assert program({"data": [bad, bad], "dataLogicalOperator": "or"}).faults() != []
+    beside = program({"data": [WRONG, bad], "context": {"type": "webhook"}}, "or")
+    assert beside.faults() == []
+    assert beside.judge(event()).judgement is PASSED
+    assert beside.judge(event({"body": {"n": 10, "s": "hello"}})).judgement is ERRORED
+    assert program({"data": [bad, WRONG], "context": {"type": "webhook"}}, "or").faults() != []
+    assert program({"data": [WRONG, bad]}, "or").faults() != []
 
 
 def test_an_event_without_data_passes_data_filters_and_one_that_is_no_json_does_not() -> None:
