@@ -3,79 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 
-from sensors import Matcher, SensorProgram, SensorSpec
+from sensors import SensorProgram, SensorSpec
 from sensors.manifest import OpaqueTrigger
+from tests.sensors.matching import running, sensor
 from tiphys.bus.event import Event
 from tiphys.bus.firing import TriggerKey
 from tiphys.bus.ledger import VerdictKind
 from tiphys.bus.sqlite import SqliteBus
-
-
-def sensor(
-    conditions: str = "", name: str = "s", names: str = "ABC", since: int = 0, filters: dict[str, Any] | None = None
-) -> SensorProgram:
-    dependencies = [
-        {"name": one, "eventSourceName": f"src-{one.lower()}", "eventName": "e"}
-        | ({"filters": filters[one]} if filters and one in filters else {})
-        for one in names
-    ]
-    spec = {"dependencies": dependencies, "triggers": [{"template": {"name": "t", "conditions": conditions}}]}
-    return SensorProgram.compile("argo", name, SensorSpec[OpaqueTrigger].model_validate(spec), revision=1, since=since)
-
-
-class Running:
-    """An open bus and a Matcher that runs."""
-
-    def __init__(self, bus: SqliteBus, matcher: Matcher) -> None:
-        self.bus, self.matcher = bus, matcher
-        self._number = 0
-
-    async def send(self, *names: str) -> None:
-        """`a1` is an event of `src-a` with the id `a1`."""
-        for name in names:
-            data = orjson.dumps({"name": name})
-            await self.bus.log.publish(Event(name, f"src-{name[0]}", "webhook", "e", "argo", data, "2026-03-01T00:00:00Z"))
-        await self.settled(names[-1])
-
-    async def settled(self, event_id: str) -> None:
-        async with asyncio.timeout(10):
-            while not (await self.bus.ledger.event(event_id)).settled:
-                await asyncio.sleep(0.005)
-
-    async def firings(self) -> list[dict[str, str]]:
-        """Oldest first: which event each dependency saw."""
-        records = await self.bus.ledger.firings(limit=100)
-        return [{name: one.id for name, one in record.firing.events.items()} for record in reversed(records)]
-
-    def held(self, name: str = "s") -> dict[str, str]:
-        return {dependency: one.event_id for dependency, one in self.matcher.held(TriggerKey("argo", name, "t")).items()}
-
-    async def kinds(self, event_id: str) -> list[VerdictKind]:
-        return [verdict.kind for verdict in (await self.bus.ledger.event(event_id)).verdicts]
-
-
-@contextlib.asynccontextmanager
-async def running(folder: Path, *sensors: SensorProgram) -> AsyncIterator[Running]:
-    async with SqliteBus.open(folder) as bus:
-        matcher = Matcher(bus.log, bus.ledger, await bus.ledger.open_epoch())
-        await matcher.load()
-        for one in sensors:
-            await matcher.put(one)
-        task = asyncio.create_task(matcher.run())
-        try:
-            yield Running(bus, matcher)
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
 
 
 async def test_C1_the_latest_event_of_each_dependency_fires_once(tmp_path: Path) -> None:
@@ -234,3 +172,38 @@ async def test_a_duplicate_does_not_replace_what_is_held(tmp_path: Path, duplica
     async with running(tmp_path, sensor("A && B", names="AB")) as now:
         await now.send("a1", "a2", duplicate, "b1")
         assert await now.firings() == [{"A": "a2", "B": "b1"}]
+
+
+async def test_an_event_that_ends_the_process_again_and_again_is_set_aside_and_the_others_are_decided(tmp_path: Path) -> None:
+    program = sensor("A", names="A")
+    async with SqliteBus.open(tmp_path) as bus:
+        for name in ("a1", "a2", "a3"):
+            await bus.log.publish(Event(name, "src-a", "webhook", "e", "argo", b"{}"))
+    await _die_at(tmp_path, 3)
+    async with SqliteBus.open(tmp_path) as bus:  # one by one: a1 is decided, at a2 the process ends
+        reader = bus.log.read()
+        first = (await anext(reader))[0]
+        assert first.attempt == 4
+        await bus.ledger.settle(await bus.ledger.open_epoch(), first.position, [])
+    await _die_at(tmp_path, 4)
+    async with running(tmp_path, program) as now:
+        await now.settled("a3")
+        assert await now.kinds("a2") == [VerdictKind.SET_ASIDE]
+        assert await now.firings() == [{"A": "a3"}]
+
+
+async def test_a_batch_that_ended_the_process_is_decided_one_by_one(tmp_path: Path) -> None:
+    async with SqliteBus.open(tmp_path) as bus:
+        for name in ("a1", "a2"):
+            await bus.log.publish(Event(name, "src-a", "webhook", "e", "argo", b"{}"))
+    await _die_at(tmp_path, 3)
+    async with running(tmp_path, sensor("A", names="A")) as now:
+        await now.settled("a2")
+        assert await now.firings() == [{"A": "a1"}, {"A": "a2"}]
+
+
+async def _die_at(folder: Path, times: int) -> None:
+    """Read the next batch and settle nothing, as a process that ends in the middle of it."""
+    for _ in range(times):
+        async with SqliteBus.open(folder) as bus:
+            await anext(bus.log.read())
