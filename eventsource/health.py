@@ -9,6 +9,7 @@ from typing import Literal
 
 import structlog
 
+from eventsource.filter import Filtered
 from eventsource.source import Address
 from tiphys.errors import TiphysError
 
@@ -22,7 +23,7 @@ State = Literal["starting", "well", "ill"]
 @dataclass(frozen=True, slots=True)
 class EntryHealth:
     """A snapshot: `key` is the source's kind (`webhook`), `since` when the state began (Unix seconds), `problem` empty unless `ill`,
-    `failures` how often it became ill since it was applied."""
+    `failures` how often it became ill since it was applied; `filtered` is what its filter kept back, `None` without a filter."""
 
     address: Address
     key: str
@@ -30,6 +31,7 @@ class EntryHealth:
     problem: str
     since: float
     failures: int
+    filtered: Filtered | None = None
 
 
 def trace(error: BaseException) -> list[str]:
@@ -67,9 +69,9 @@ class Status:
             _log.warning("an event source is ill", action="source-ill", address=str(self.address), problem=problem, **details)
         self._become("ill", problem)
 
-    def snapshot(self, key: str) -> EntryHealth:
+    def snapshot(self, key: str, filtered: Filtered | None = None) -> EntryHealth:
         """As it is now."""
-        return EntryHealth(self.address, key, self._state, self._problem, self._since, self._failures)
+        return EntryHealth(self.address, key, self._state, self._problem, self._since, self._failures, filtered)
 
     def _become(self, state: State, problem: str) -> None:
         if state != self._state:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 import eventsource.sources  # noqa: F401  all of them, now: the first manifest is read on the event loop, where importing would block
+from eventsource import filter as filters
 from eventsource.source import Listener, Notice, registered
 from tiphys.bus.event import DEFAULT_BUS
 from tiphys.errors import FieldError, ManifestError, shorten
@@ -165,9 +166,10 @@ class _Reading:
             except ValidationError as error:
                 self.errors += field_errors(error, path)
                 continue
-            faults = listener.check(spec)
+            faults = [*listener.check(spec), *filters.faults(spec)]
             self.errors += [FieldError(_below(path, fault.path), fault.problem, fault.remedy, fault.shown) for fault in faults]
-            self.notices += [Notice(_below(path, notice.path), notice.text) for notice in listener.notices(spec)]
+            notices = listener.notices(spec) if faults else [*listener.notices(spec), *filters.notices(spec)]
+            self.notices += [Notice(_below(path, notice.path), notice.text) for notice in notices]
             if not faults:
                 yield Entry(key, str(event), listener, spec)
 

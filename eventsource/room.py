@@ -19,11 +19,12 @@ from typing import Any, Final, cast
 
 import structlog
 
+from eventsource.filter import EventFilter, Observer, Sieve, Unobserved
 from eventsource.health import EntryHealth, Status
 from eventsource.ingress import Age, Binding, Ingress, Owner
 from eventsource.manifest import Entry, EventSource
 from eventsource.setting import Setting
-from eventsource.source import Address, Endpoint, Source
+from eventsource.source import Address, Emit, Endpoint, Source
 from tiphys.bus.event import Event
 from tiphys.bus.ledger import Ledger
 from tiphys.bus.log import EventLog
@@ -59,6 +60,8 @@ class _Running:
     entry: Entry
     bus: str
     status: Status
+    emit: Emit
+    sieve: Sieve | None = None
     binding: Binding | None = None
     task: asyncio.Task[None] | None = None
 
@@ -70,12 +73,21 @@ class Room:
     """Runs EventSources. A context manager: leaving it stops every source, each with its time limit. The ingress is the caller's to open
     and close, and is closed before."""
 
-    def __init__(self, log: EventLog, ledger: Ledger, secrets: Secrets, ingress: Ingress, restarts: Restarts | None = None) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        ledger: Ledger,
+        secrets: Secrets,
+        ingress: Ingress,
+        restarts: Restarts | None = None,
+        observer: Observer | None = None,
+    ) -> None:
         self._log = log
         self._ledger = ledger
         self._secrets = secrets
         self._ingress = ingress
         self._restarts = restarts or Restarts()
+        self._observer = observer or Unobserved()
         self._running: dict[Owner, dict[str, _Running]] = {}
         self._arrivals: dict[Owner, int] = {}
         self._arrived = 0
@@ -120,21 +132,27 @@ class Room:
 
     def health(self) -> list[EntryHealth]:
         """How every entry is, by namespace, EventSource and event."""
-        found = [running.status.snapshot(running.entry.key) for entries in self._running.values() for running in entries.values()]
+        found = [
+            running.status.snapshot(running.entry.key, running.sieve.state if running.sieve else None)
+            for entries in self._running.values()
+            for running in entries.values()
+        ]
         return sorted(found, key=lambda health: health.address)
 
     # -- entries
 
     def _make(self, manifest: EventSource, entry: Entry, owner: Owner) -> _Running:
         address = Address(manifest.namespace, manifest.name, entry.event, manifest.bus)
-        running = _Running(entry, manifest.bus, Status(address))
+        asked = getattr(entry.spec, "filter", None)
+        sieve = Sieve(asked, address, self._emit, self._observer) if isinstance(asked, EventFilter) else None
+        running = _Running(entry, manifest.bus, Status(address), sieve.emit if sieve else self._emit, sieve)
         if issubclass(entry.listener, Endpoint):
             if owner not in self._arrivals:
                 self._arrived += 1
                 self._arrivals[owner] = self._arrived
             endpoint = cast("Endpoint[Any]", self._listener(running))
             age = Age(manifest.created, self._arrivals[owner])
-            running.binding = Binding(endpoint, endpoint.route, address, self._emit, running.status, age)
+            running.binding = Binding(endpoint, endpoint.route, address, running.emit, running.status, age)
         return running
 
     def _listener(self, running: _Running) -> Any:
@@ -159,7 +177,7 @@ class Room:
             try:
                 cursor = await self._ledger.cursor(f"{running.status.address}")
                 source = cast("Source[Any]", self._listener(running))
-                await source.run(self._emit, cursor)
+                await source.run(running.emit, cursor)
                 problem: Exception = SourceError("it ended by itself")
             except asyncio.CancelledError:
                 if task.cancelling():

@@ -26,6 +26,7 @@ from apscheduler.triggers.base import BaseTrigger
 from pydantic import Field
 
 from eventsource.clock import Clock, shared_clock
+from eventsource.filter import EventFilter
 from eventsource.source import Context, Emit, Notice, Source, register
 from eventsource.ticks import CronTicks, Excluding, IntervalTicks
 from tiphys.bus.ledger import Cursor
@@ -81,7 +82,7 @@ class CalendarSpec(Model):
     timezone: str = ""
     metadata: dict[str, str] = Field(default={})
     persistence: PersistenceSpec | None = None
-    filter: dict[str, Any] | None = None
+    filter: EventFilter | None = None
     dst: cron.Dst = "once"
 
 
@@ -251,9 +252,6 @@ def _faults(spec: CalendarSpec) -> Iterator[FieldError]:
     if catchup and catchup.max_duration:
         path = "persistence.catchup.maxDuration"
         yield from _unless(lambda: duration.parse(catchup.max_duration), path, catchup.max_duration)
-    if spec.filter is not None:
-        remedy = "take it out, and filter in the Sensor: dependencies[].filters"
-        yield FieldError("filter", "is not supported yet for calendars", remedy)
 
 
 def _interval_faults(text: str) -> Iterator[FieldError]:

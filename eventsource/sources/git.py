@@ -19,6 +19,7 @@ from typing import Any, Final, Literal
 import orjson
 from pydantic import Field
 
+from eventsource.filter import EventFilter
 from eventsource.source import Context, Emit, Source, register
 from tiphys.bus.event import Event
 from tiphys.bus.ledger import Cursor
@@ -58,6 +59,7 @@ class GitSpec(Model):
     initial: Literal["none", "head", "all"] = "none"
     credentials: GitCredentials | None = None
     metadata: dict[str, str] = Field(default={})
+    filter: EventFilter | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from pydantic import Field
 
+from eventsource.filter import EventFilter
 from eventsource.ingress.forms import FormFault, parse_form
 from eventsource.ingress.headers import masked
 from eventsource.ingress.webhook_context import PUBLISHED, WebhookContext, decoded, metadata_member, payload_key, refused
@@ -57,7 +58,7 @@ class GithubSpec(Model):
     github_upload_url: str = Field(default="", alias="githubUploadURL")
     delete_hook_on_finish: bool = False
     metadata: dict[str, str] = Field(default_factory=dict)
-    filter: dict[str, object] | None = None
+    filter: EventFilter | None = None
 
     @property
     def wants_hooks(self) -> bool:
@@ -95,9 +96,6 @@ class Github(Endpoint[GithubSpec]):
         if bool(spec.github_base_url) != bool(spec.github_upload_url):
             missing = "githubUploadURL" if spec.github_base_url else "githubBaseURL"
             faults.append(FieldError(missing, "is missing", "a GitHub Enterprise Server needs both URLs"))
-        if spec.filter is not None:
-            remedy = "put the expression into `filters.exprs` of the Sensor's dependency"
-            faults.append(FieldError("filter", "is not supported yet", remedy))
         return faults
 
     @classmethod

@@ -10,6 +10,7 @@ from typing import Literal
 
 import orjson
 
+from eventsource.filter import EventFilter
 from eventsource.ingress.forms import FormFault, parse_form
 from eventsource.ingress.headers import canonical, masked
 from eventsource.ingress.webhook_context import PUBLISHED, WebhookContext, decoded, metadata_member, payload_key, refused
@@ -37,7 +38,7 @@ class Dedupe(Model):
 class WebhookSpec(WebhookContext):
     """One entry below `webhook`."""
 
-    filter: dict[str, object] | None = None
+    filter: EventFilter | None = None
     signature: Signature | None = None
     dedupe: Dedupe | None = None
 
@@ -65,9 +66,6 @@ class Webhook(Endpoint[WebhookSpec]):
     def check(cls, spec: WebhookSpec) -> list[FieldError]:
         """The rules of `WebhookContext`, and ours."""
         faults = spec.faults()
-        if spec.filter is not None:
-            remedy = "put the expression into `filters.exprs` of the Sensor's dependency"
-            faults.append(FieldError("filter", "is not supported yet", remedy))
         if spec.dedupe is not None and not spec.dedupe.header:
             faults.append(FieldError("dedupe.header", "is empty", "name the header that repeated deliveries share"))
         return faults

@@ -381,7 +381,7 @@ def manifest(**calendars: Any) -> dict[str, Any]:
             "persistence.catchup.maxDuration",
             "unit 'd'",
         ),
-        ({"interval": "1h", "filter": {"expression": "true"}}, "filter", "not supported yet"),
+        ({"interval": "1h", "filter": {"expression": "eventTime =="}}, "filter.expression", "ends where a value is expected"),
         ({"interval": "1h", "dst": "twice"}, "dst", "must be one of"),
         ({"interval": 10}, "interval", "must be a string"),
     ],

@@ -1,6 +1,7 @@
 """What an object's status says: argo-events' conditions (reference 8.1) and ours beside them.
 
-`Accepted`: this version runs. `Listening` (EventSource): every entry hears its world. `Notices`: what its owner should know.
+`Accepted`: this version runs. `Listening` (EventSource): every entry hears its world. `Filtering` (EventSource): false while
+a filter cannot be evaluated and drops what arrives. `Notices`: what its owner should know.
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ def conditions(entry: Entry, health: Sequence[EntryHealth] = ()) -> list[Conditi
         found.append(Condition("Listening", "Unknown", "Starting", names))
     elif health:
         found.append(Condition("Listening", "True"))
+    failing = [one for one in health if one.filtered and one.filtered.failing]
+    if failing:
+        text = "\n".join(f"{one.key}.{one.address.event}: {one.filtered.verdict}" for one in failing if one.filtered)
+        found.append(Condition("Filtering", "False", "FilterFails", text))
     if entry.notices:
         text = "\n".join(f"{one.path}: {one.text}" for one in entry.notices)
         found.append(Condition("Notices", "True", "SeeMessage", text))

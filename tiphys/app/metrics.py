@@ -39,6 +39,12 @@ class Metrics:
         self._answers = Counter(
             "tiphys_http_answers", "Answers of the ingress by reason.", ("eventsource", "event", "reason"), registry=add
         )
+        self._filtered = Counter(
+            "tiphys_events_filtered",
+            "Events that an EventSource's filter kept back: discarded, or failed to be evaluated.",
+            (*source, "outcome"),
+            registry=add,
+        )
         self.writable = Gauge("tiphys_store_writable", "1 while the store takes writes.", registry=add)
         self.stored = Gauge("tiphys_store_events", "Events in the log.", registry=add)
         self.bytes = Gauge("tiphys_store_bytes", "Size of the store.", registry=add)
@@ -49,6 +55,7 @@ class Metrics:
         self._source_failed_child = cache(self._sent_failed.labels)
         self._verdict_child = cache(self._verdicts.labels)
         self._answer_child = cache(self._answers.labels)
+        self._filtered_child = cache(self._filtered.labels)
 
     def published(self, event: Event) -> None:
         """The log has an event."""
@@ -61,6 +68,10 @@ class Metrics:
     def answered(self, source: str, event: str, reason: str) -> None:
         """The ingress answered; anything but a publish or a ping is an input that became no event."""
         self._answer_child(source, event, reason).inc()
+
+    def filtered(self, source: str, event: str, namespace: str, outcome: str) -> None:
+        """A filter kept an event back; `outcome` is `discarded` or `failed`."""
+        self._filtered_child(source, event, namespace, outcome).inc()
 
     def decided(self, event: Event, decision: Decision) -> None:
         """A decision is durable."""

@@ -87,7 +87,7 @@ class Acting(DispatcherObserver):
 
 
 class Answering:
-    """Answers of the ingress, for the metrics."""
+    """Answers of the ingress and what filters of EventSources keep back, for the metrics."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -95,3 +95,7 @@ class Answering:
     def answered(self, address: Address | None, status: int, reason: str, seconds: float, size: int) -> None:
         """As `eventsource.ingress.Observer.answered`."""
         self._metrics.answered(address.eventsource if address else "", address.event if address else "", reason)
+
+    def filtered(self, address: Address, *, failed: bool) -> None:
+        """As `eventsource.filter.Observer.filtered`."""
+        self._metrics.filtered(address.eventsource, address.event, address.namespace, "failed" if failed else "discarded")

@@ -17,7 +17,7 @@ import secrets
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -163,6 +163,7 @@ class Service:
                     "type": one.key,
                     "state": one.state,
                     "problem": one.problem,
+                    "filtered": asdict(one.filtered) if one.filtered else None,
                 }
                 for one in self.room.health()
             ],
@@ -232,8 +233,9 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         scripts = await stack.enter_async_context(Scripts())
         matcher = Matcher(log, bus.ledger, epoch, decided, scripts)
         await matcher.load()
-        ingress = Ingress(IngressSettings(host=settings.host, bind=_bind(settings), stop=settings.drain), Answering(metrics))
-        room = Room(log, bus.ledger, kube_secrets, ingress)
+        answering = Answering(metrics)
+        ingress = Ingress(IngressSettings(host=settings.host, bind=_bind(settings), stop=settings.drain), answering)
+        room = Room(log, bus.ledger, kube_secrets, ingress, observer=answering)
         http = await stack.enter_async_context(open_http(HttpSettings(public_only=settings.http_targets == "public")))
         rooms = Rooms(bus.ledger, room, matcher, dispatcher, _Services(kube, kube_secrets, templates, http))
         catalog = Catalog(

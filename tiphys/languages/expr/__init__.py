@@ -17,8 +17,10 @@ from tiphys.languages.expr.checker import Checker
 from tiphys.languages.expr.closures import Closures
 from tiphys.languages.expr.environment import expanded
 from tiphys.languages.expr.grammar import Reading
+from tiphys.languages.expr.hints import hints
 from tiphys.languages.expr.lexer import lex
 from tiphys.languages.expr.optimizer import optimized
+from tiphys.languages.expression.closures import Evaluate
 from tiphys.languages.expression.frame import Fault
 from tiphys.languages.expression.tokens import Kind
 
@@ -26,9 +28,13 @@ __all__ = ["Program", "compile", "environment"]
 
 
 class Program(expression.Program):
-    """A compiled filter. `evaluate` takes what `environment` gives."""
+    """A compiled filter. `evaluate` takes what `environment` gives; `hints` say what its author can hardly have meant."""
 
-    __slots__ = ()
+    __slots__ = ("hints",)
+
+    def __init__(self, text: str, variables: tuple[str, ...], run: Evaluate, hints: tuple[str, ...] = ()) -> None:
+        super().__init__(text, variables, run)
+        self.hints = hints
 
     def passes(self, payload: Any) -> bool:
         """Whether an event's decoded data passes. Raises `ExpressionError` if it cannot be evaluated or gives no boolean."""
@@ -59,4 +65,5 @@ def _compile(text: str) -> Program:
     node = Reading(tokens).all()
     Checker().visit(node)
     names = tuple(token.value for token in tokens if token.kind is Kind.NAME)
-    return Program(text, names, Closures().compile(optimized(node)))
+    remarks = tuple(hints(node))
+    return Program(text, names, Closures().compile(optimized(node)), remarks)
