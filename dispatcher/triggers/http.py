@@ -253,8 +253,8 @@ def _preview(call: _Call) -> dict[str, Any]:
     """What is shown of a request, and what its digest is made of."""
     spec = call.spec
     shown: dict[str, Any] = dict(call.plain)
-    shown |= {one.name: one.value_from.model_dump(by_alias=True, exclude_none=True) for one in spec.secure_headers}
+    shown |= {one.name: one.value_from.model_dump(by_alias=True, exclude_unset=True) for one in spec.secure_headers}
     if spec.basic_auth is not None:
-        shown["Authorization"] = {"basicAuth": spec.basic_auth.model_dump(by_alias=True, exclude_none=True)}
+        shown["Authorization"] = {"basicAuth": spec.basic_auth.model_dump(by_alias=True, exclude_unset=True)}
     preview: dict[str, Any] = {"method": spec.method, "url": spec.url, "headers": shown, "body": call.body.decode(errors="replace")}
     return preview | ({"host": spec.host} if spec.host else {})

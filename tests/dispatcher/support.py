@@ -22,7 +22,7 @@ from tiphys.bus.log import EventLog
 from tiphys.clients.http import HttpClient
 from tiphys.clients.kube import Kube
 from tiphys.errors import SecretError
-from tiphys.schema.secret import ConfigMapRef, SecretRef
+from tiphys.schema.secret import ConfigMapRef, SecretRef, Secrets
 
 KEY = TriggerKey("argo", "ci", "build")
 trigger_model()  # pydantic looks for plugins in files when it compiles its first model: before a loop runs that must not wait for them
@@ -43,7 +43,7 @@ class World(Services):
     """Services for tests."""
 
     kube: Kube | None = None
-    secrets: NoSecrets = field(default_factory=NoSecrets)
+    secrets: Secrets = field(default_factory=NoSecrets)
     templates: Templates | None = None
     http: HttpClient | None = None
 
