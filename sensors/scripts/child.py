@@ -25,6 +25,7 @@ import resource
 import signal
 import struct
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -35,10 +36,20 @@ FAILS, PASSES, JSON, ERROR, OVER, READY, BROKEN = range(7)
 
 _SOCKET: Final = 0
 _SPARE: Final = 64 << 20
+_STACK: Final = 256 << 20
+_DEEPEST: Final = 50_000
 
 
 def main() -> None:
-    """Serve until the parent closes the socket."""
+    """Serve until the parent closes the socket, in a thread whose stack bears deep recursion: its pages are taken when they are used."""
+    sys.setrecursionlimit(_DEEPEST)
+    threading.stack_size(_STACK)
+    thread = threading.Thread(target=_serve, name="calls")
+    thread.start()
+    thread.join()
+
+
+def _serve() -> None:
     settings = json.loads(sys.argv[1])
     sys.path[:] = settings["path"]
     try:

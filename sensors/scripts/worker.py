@@ -54,7 +54,7 @@ class Worker(asyncio.Protocol):
             near.close()
             await worker.end()
             if isinstance(error, (TimeoutError, ConnectionError)):
-                raise ScriptsUnavailable("", f"a worker process did not start: {error or 'no answer in time'}") from error
+                raise ScriptsUnavailable("", f"a worker process did not start: {str(error) or 'no answer in time'}") from error
             raise
         if status != child.READY:
             await worker.end()
@@ -86,9 +86,10 @@ class Worker(asyncio.Protocol):
                 return payload
             case child.PASSES | child.FAILS:
                 return status == child.PASSES
-        problem, remedy = json.loads(payload)
-        self.broken = status == child.OVER
-        raise ScriptError(program.text, problem, remedy, killed=self.broken)
+            case _:
+                problem, remedy = json.loads(payload)
+                self.broken = status == child.OVER
+                raise ScriptError(program.text, problem, remedy, killed=self.broken)
 
     async def end(self) -> None:
         """Kill the process if it lives, and take its status, so that no zombie stays."""

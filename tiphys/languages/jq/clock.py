@@ -18,7 +18,20 @@ from tiphys.languages.jq.values import JqError, is_number, preview, shown
 __all__ = ["broken_down", "formatted", "parsed", "seconds_of"]
 
 _DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-_MONTHS: Final = tuple(["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"])
+_MONTHS: Final = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 _COMPOUND: Final = {
     "c": "%a %b %e %H:%M:%S %Y",
     "D": "%m/%d/%y",
@@ -192,7 +205,6 @@ def _format(moment: _Moment, template: str) -> str:
             "S": (second, 2, "0"),
             "s": (moment.seconds, 1, "0"),
             "f": (moment.nanoseconds // 1000, 6, "0"),
-            "L": (moment.nanoseconds // 1000000, 3, "0"),
             "w": (moment.weekday, 1, "0"),
             "u": (moment.weekday or 7, 1, "0"),
             "V": (_iso_week(moment)[1], 2, "0"),
@@ -317,9 +329,8 @@ def _parse(text: str, template: str) -> _Moment:
     if not (1 <= month <= 12 and 1 <= day <= 31 and hour <= 23 and minute <= 59 and second <= 60):
         raise ValueError("a field is out of range")
     if "j" in found and "d" not in found and "m" not in found:
-        days = _days(year, 1, int(found["j"]))
-    else:
-        days = _days(year, month, day)
+        month, day = 1, int(found["j"])
+    days = _days(year, month, day)
     east = 0
     if (zone := found.get("z", "Z").upper()) != "Z":
         digits = zone[1:].replace(":", "").ljust(6, "0")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Final
 
 from tiphys.errors import ScriptError
-from tiphys.languages.jq import formats, matching, paths, steps, tree
-from tiphys.languages.jq.definitions import DEFINITIONS
+from tiphys.languages.jq import formats, paths, steps, tree
+from tiphys.languages.jq.forms import FORMS, JOINTS, applied, assigned, constant, defined, operated, placed, updated
 from tiphys.languages.jq.functions import FUNCTIONS
 from tiphys.languages.jq.operators import OPERATORS, negate
-from tiphys.languages.jq.parser import definitions, parse
+from tiphys.languages.jq.parser import parse
 from tiphys.languages.jq.steps import Environment, Found, Path, Step
 from tiphys.languages.jq.values import BreakError, JqError, is_number, shown
 
@@ -31,13 +30,17 @@ def compile_program(text: str) -> Step:
         raise ScriptError(text, "it is nested too deeply") from error
 
 
+def _undefined(_value: Any, _path: Path, _environment: Environment) -> Found:
+    yield from ()
+
+
 @dataclass(slots=True)
 class _Function:
     """A definition. `step` is set once the body is compiled, which may call it; `depth` is that of the environment around it."""
 
     parameters: tuple[str, ...]
     depth: int
-    step: Step | None = None
+    step: Step = _undefined
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +71,6 @@ def _identity(value: Any, path: Path, _environment: Environment) -> Found:
     yield value, path
 
 
-def _constant(constant: Any) -> Step:
-    def run(_value: Any, path: Path, _environment: Environment) -> Found:
-        yield constant, path
-
-    return run
-
-
 @dataclass(slots=True)
 class _Compiler:
     text: str
@@ -88,7 +84,7 @@ class _Compiler:
         return _identity
 
     def _constant(self, node: tree.Constant, _scope: _Scope) -> Step:
-        return _constant(node.value)
+        return constant(node.value)
 
     def _text(self, node: tree.Text, scope: _Scope) -> Step:
         form = formats.FORMATS.get(node.form or "@text")
@@ -98,8 +94,8 @@ class _Compiler:
                 raise JqError(f"format not defined: {node.form}")
 
         if node.parts == (_IDENTITY,) and node.form:
-            return _applied(form)
-        parts = [_constant(part) if isinstance(part, str) else self.step(part, scope) for part in node.parts]
+            return applied(form)
+        parts = [constant(part) if isinstance(part, str) else self.step(part, scope) for part in node.parts]
         literal = [isinstance(part, str) for part in node.parts]
 
         def run(value: Any, path: Path, environment: Environment) -> Found:
@@ -188,54 +184,19 @@ class _Compiler:
 
     def _binary(self, node: tree.Binary, scope: _Scope) -> Step:
         left, right = self.step(node.left, scope), self.step(node.right, scope)
-        match node.operator:
-            case "|":
-                return _piped(left, right)
-            case ",":
-
-                def both(value: Any, path: Path, environment: Environment) -> Found:
-                    yield from left(value, path, environment)
-                    yield from right(value, path, environment)
-
-                return both
-            case "//":
-                return lambda value, path, environment: steps.alternative(left, right, value, path, environment)
-            case "and" | "or":
-                return _logical(left, right, stop=node.operator == "or")
-            case "=":
-
-                def assign(value: Any, path: Path, environment: Environment) -> Found:
-                    for new, _ in right(value, None, environment):
-                        yield steps.assign(left, value, new, environment), path
-
-                return assign
-            case "|=":
-
-                def modify(value: Any, path: Path, environment: Environment) -> Found:
-                    def change(old: Any) -> Iterator[Any]:
-                        for item, _ in right(old, None, environment):
-                            yield item
-
-                    yield steps.modify(left, change, value, environment), path
-
-                return modify
+        joint = JOINTS.get(node.operator)
+        if joint is not None:
+            return joint(left, right)
+        if node.operator == "=":
+            keys = _constant_keys(node.left)
+            return assigned(left, right) if keys is None else placed(keys, right)
         if node.operator in OPERATORS:
-            return _operated(OPERATORS[node.operator], left, right)
-        operator = OPERATORS[node.operator.removesuffix("=")]
-
-        def update(value: Any, path: Path, environment: Environment) -> Found:
-            for other, _ in right(value, None, environment):
-
-                def change(old: Any, other: Any = other) -> Iterator[Any]:
-                    yield operator(old, other)
-
-                yield steps.modify(left, change, value, environment), path
-
-        return update
+            return operated(OPERATORS[node.operator], left, right)
+        return updated(OPERATORS[node.operator.removesuffix("=")], left, right)
 
     def _array(self, node: tree.Array, scope: _Scope) -> Step:
         if node.query is None:
-            return _constant([])
+            return constant([])
         query = self.step(node.query, scope)
 
         def run(value: Any, path: Path, environment: Environment) -> Found:
@@ -393,7 +354,7 @@ class _Compiler:
         parts: list[tuple[Step, str, Any]] = []
         known = scope
         for place, inner in enumerate(pattern.places):
-            parts.append((_constant(place), "", self._matched(inner, scope, wanted)))
+            parts.append((constant(place), "", self._matched(inner, scope, wanted)))
         bound: list[str] = []
         for key, name, inner_pattern in pattern.entries:
             parts.append((self.step(key, known), name, self._matched(inner_pattern, scope, wanted) if inner_pattern else None))
@@ -418,10 +379,10 @@ class _Compiler:
     def _define(self, node: tree.Define, scope: _Scope) -> Step:
         function = _Function(node.parameters, scope.depth)
         inner = scope.define(node.name, function)
-        self._body(function, node.definition, inner)
+        self.body(function, node.definition, inner)
         return self.step(node.body, inner)
 
-    def _body(self, function: _Function, body: tree.Node, scope: _Scope) -> None:
+    def body(self, function: _Function, body: tree.Node, scope: _Scope) -> None:
         for parameter in function.parameters:
             scope = scope.entry(parameter.removeprefix("$"))
         for parameter in function.parameters:
@@ -432,16 +393,15 @@ class _Compiler:
     def _call(self, node: tree.Call, scope: _Scope) -> Step:
         count = len(node.arguments)
         found = scope.find(node.name, count)
-        if found is not None and found.function is None:
-            return self._entry(node.name, scope.depth - found.depth)
         if found is not None:
-            assert found.function is not None
+            if found.function is None:
+                return self._entry(node.name, scope.depth - found.depth)
             return self._called(found.function, node, scope)
         if node.name == "$ENV":
-            return _constant({})
+            return constant({})
         if node.name.startswith("$"):
             raise ScriptError(self.text, f"the variable {node.name} is not defined", offset=node.offset)
-        special = _FORMS.get((node.name, count))
+        special = FORMS.get((node.name, count))
         if special is not None:
             return special([self.step(argument, scope) for argument in node.arguments])
         builtin = self._builtin(node.name, count)
@@ -451,14 +411,14 @@ class _Compiler:
         if function is None or (node.name.startswith("_") and self.text):
             remedy = "an event is all the input there is" if node.name in ("input", "inputs") else ""
             raise ScriptError(self.text, f"the function {node.name}/{count} is not defined", remedy, offset=node.offset)
-        return _applied(function, [self.step(argument, scope) for argument in node.arguments])
+        return applied(function, [self.step(argument, scope) for argument in node.arguments])
 
     def _builtin(self, name: str, count: int) -> _Function | None:
         known = self.builtins.get((name, count))
-        if known is None and (definition := _definitions().get((name, count))) is not None:
+        if known is None and (definition := defined().get((name, count))) is not None:
             known = self.builtins[name, count] = _Function(definition.parameters, 0)
             scope = _Scope().define(name, known)
-            _Compiler("", self.builtins)._body(known, definition.definition, scope)
+            _Compiler("", self.builtins).body(known, definition.definition, scope)
         return known
 
     @staticmethod
@@ -486,14 +446,12 @@ class _Compiler:
             frame = steps.outer(environment, distance) if distance is not None else None
             for argument in arguments:
                 frame = ((argument, environment), frame)
-            assert function.step is not None
             if not variables:
                 return function.step(value, path, frame)
             return bound(value, path, environment, frame, 0)
 
         def bound(value: Any, path: Path, environment: Environment, frame: Environment, place: int) -> Found:
             if place == len(variables):
-                assert function.step is not None
                 yield from function.step(value, path, frame)
                 return
             for item, _ in arguments[variables[place]](value, None, environment):
@@ -506,216 +464,10 @@ class _Compiler:
         return scope.find(node.name, len(node.arguments)) is not None
 
 
-@cache
-def _definitions() -> dict[tuple[str, int], tree.Define]:
-    return {(found.name, len(found.parameters)): found for found in definitions(DEFINITIONS)}
-
-
-def _piped(left: Step, right: Step) -> Step:
-    def run(value: Any, path: Path, environment: Environment) -> Found:
-        for item, where in left(value, path, environment):
-            yield from right(item, where, environment)
-
-    return run
-
-
-def _logical(left: Step, right: Step, *, stop: bool) -> Step:
-    def run(value: Any, path: Path, environment: Environment) -> Found:
-        for one, _ in left(value, None, environment):
-            if steps.true(one) is stop:
-                yield stop, path
-                continue
-            for other, _ in right(value, None, environment):
-                yield steps.true(other), path
-
-    return run
-
-
-def _operated(operator: Callable[[Any, Any], Any], left: Step, right: Step) -> Step:
-    def run(value: Any, path: Path, environment: Environment) -> Found:
-        for other, _ in right(value, None, environment):
-            for one, _ in left(value, None, environment):
-                yield operator(one, other), path
-
-    return run
-
-
-def _applied(function: Callable[..., Any], arguments: list[Step] | None = None) -> Step:
-    if not arguments:
-
-        def plain(value: Any, path: Path, _environment: Environment) -> Found:
-            yield function(value), path
-
-        return plain
-
-    def run(value: Any, path: Path, environment: Environment) -> Found:
-        for given in steps.products(arguments, value, environment):
-            yield function(value, *given), path
-
-    return run
-
-
-# Functions that are no function of values: they run their arguments themselves, or give any number of values -------------------
-
-
-def _empty(_arguments: list[Step]) -> Step:
-    def run(_value: Any, _path: Path, _environment: Environment) -> Found:
-        yield from ()
-
-    return run
-
-
-def _path(arguments: list[Step]) -> Step:
-    def run(value: Any, path: Path, environment: Environment) -> Found:
-        for found in steps.paths_of(arguments[0], value, environment):
-            yield found, path
-
-    return run
-
-
-def _getpath(arguments: list[Step]) -> Step:
-    def run(value: Any, path: Path, environment: Environment) -> Found:
-        for keys, _ in arguments[0](value, None, environment):
-            found = paths.get_path(value, keys)
-            if path is None:
-                yield found, None
-            else:
-                steps.extended(path, value, None, None)
-                yield found, ((*path[0], *keys), found) if keys else path
-
-    return run
-
-
-def _recurse(arguments: list[Step]) -> Step:
-    (step,) = arguments
-
-    def run(value: Any, path: Path, environment: Environment) -> Found:
-        def level(item: Any, at: Path) -> Iterator[tuple[bool, Any, Path]]:
-            yield True, item, at
-            for inner, where in step(item, at, environment):
-                yield False, inner, where
-
-        return steps.spread(level, value, path)
-
-    return run
-
-
-def _while(arguments: list[Step]) -> Step:
-    condition, update = arguments
-
-    def run(value: Any, path: Path, environment: Environment) -> Found:
-        def level(item: Any, at: Path) -> Iterator[tuple[bool, Any, Path]]:
-            for goes_on, _ in condition(item, None, environment):
-                if steps.true(goes_on):
-                    yield True, item, at
-                    for inner, where in update(item, at, environment):
-                        yield False, inner, where
-
-        return steps.spread(level, value, path)
-
-    return run
-
-
-def _until(arguments: list[Step]) -> Step:
-    condition, following = arguments
-
-    def run(value: Any, path: Path, environment: Environment) -> Found:
-        def level(item: Any, at: Path) -> Iterator[tuple[bool, Any, Path]]:
-            for ends, _ in condition(item, None, environment):
-                if steps.true(ends):
-                    yield True, item, at
-                else:
-                    for inner, where in following(item, at, environment):
-                        yield False, inner, where
-
-        return steps.spread(level, value, path)
-
-    return run
-
-
-def _counted(function: Callable[[Any, Step, Any, Path, Environment], Found]) -> Callable[[list[Step]], Step]:
-    def form(arguments: list[Step]) -> Step:
-        count, step = arguments
-
-        def run(value: Any, path: Path, environment: Environment) -> Found:
-            for number, _ in count(value, None, environment):
-                yield from function(number, step, value, path, environment)
-
-        return run
-
-    return form
-
-
-def _range(arguments: list[Step]) -> Step:
-    def run(value: Any, path: Path, environment: Environment) -> Found:
-        for by, end, start in steps.products(arguments[::-1], value, environment):
-            for number in steps.numbers(start, end, by):
-                yield number, path
-
-    return run
-
-
-def _is_empty(arguments: list[Step]) -> Step:
-    def run(value: Any, path: Path, environment: Environment) -> Found:
-        yield steps.is_empty(arguments[0], value, environment), path
-
-    return run
-
-
-def _match(arguments: list[Step]) -> Step:
-    def run(value: Any, path: Path, environment: Environment) -> Found:
-        for flags, pattern in steps.products(arguments[::-1], value, environment):
-            for match in matching.matches(value, pattern, flags):
-                yield match, path
-
-    return run
-
-
-def _splits(arguments: list[Step]) -> Step:
-    def run(value: Any, path: Path, environment: Environment) -> Found:
-        for flags, pattern in steps.products(arguments[::-1], value, environment):
-            for part in steps.splits(value, pattern, flags):
-                yield part, path
-
-    return run
-
-
-def _substitute(arguments: list[Step]) -> Step:
-    pattern, text, flags = arguments
-
-    def run(value: Any, path: Path, environment: Environment) -> Found:
-        for marks, wanted in steps.products([flags, pattern], value, environment):
-            for found in steps.substitute(value, wanted, marks, text, environment):
-                yield found, path
-
-    return run
-
-
-def _builtins(_arguments: list[Step]) -> Step:
-    known = {*FUNCTIONS, *_FORMS, *_definitions()}
-    return _constant(sorted(f"{name}/{count}" for name, count in known if not name.startswith("_")))
-
-
-def _one(function: Callable[[Step, Any, Path, Environment], Found]) -> Callable[[list[Step]], Step]:
-    return lambda arguments: lambda value, path, environment: function(arguments[0], value, path, environment)
-
-
-_FORMS: Final[dict[tuple[str, int], Callable[[list[Step]], Step]]] = {
-    ("empty", 0): _empty,
-    ("path", 1): _path,
-    ("getpath", 1): _getpath,
-    ("recurse", 1): _recurse,
-    ("while", 2): _while,
-    ("until", 2): _until,
-    ("repeat", 1): _one(steps.repeat),
-    ("first", 1): _one(steps.first),
-    ("last", 1): _one(steps.last),
-    ("limit", 2): _counted(steps.limit),
-    ("skip", 2): _counted(steps.skip),
-    ("range", 3): _range,
-    ("isempty", 1): _is_empty,
-    ("match", 2): _match,
-    ("splits", 2): _splits,
-    ("sub", 3): _substitute,
-    ("builtins", 0): _builtins,
-}
+def _constant_keys(node: tree.Node) -> list[Any] | None:
+    """The keys of `.a["b"][0]`."""
+    keys: list[Any] = []
+    while isinstance(node, tree.Access) and isinstance(node.key, tree.Constant):
+        keys.append(node.key.value)
+        node = node.base
+    return keys[::-1] if keys and isinstance(node, tree.Identity) else None

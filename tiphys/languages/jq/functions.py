@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tiphys.languages.jq import clock, formats, matching, paths
+from tiphys.languages.jq.mathematics import MATHEMATICS, number_in
 from tiphys.languages.jq.numbers import float_of, integer_of
 from tiphys.languages.jq.operators import total
 from tiphys.languages.jq.values import Halt, JqError, compare, dumps, is_number, kind_of, order, preview, shown
@@ -43,12 +44,6 @@ def _text(name: str, value: Any, *arguments: Any) -> str:
     if type(value) is not str or not all(type(argument) is str for argument in arguments):
         raise _refuse_with(name, value, *arguments) if arguments else _refuse(name, value)
     return value
-
-
-def _number(name: str, value: Any) -> float:
-    if not is_number(value):
-        raise _refuse(name, value)
-    return float_of(value)
 
 
 def _length(value: Any) -> Any:
@@ -162,7 +157,7 @@ def _join(value: Any, separator: Any) -> Any:
 
 def _flatten(value: Any, depth: Any = None) -> list[Any]:
     items = values_of("flatten", value)
-    levels = math.inf if depth is None else _number("flatten", depth)
+    levels = math.inf if depth is None else number_in("flatten", depth)
     if not levels >= 0:
         raise JqError(f"flatten depth should not be negative: {preview(depth)}")
     found: list[Any] = []
@@ -180,14 +175,15 @@ def _flatten(value: Any, depth: Any = None) -> list[Any]:
 
 
 def _keyed(name: str, value: Any, keys: Any) -> list[tuple[Any, Any]]:
-    items = _list(name, value)
-    return sorted(zip(keys, items, strict=True), key=lambda pair: order(pair[0]))
+    if type(value) is not list:
+        raise _refuse_with(name, value, keys) if name.endswith("_by") else _refuse(name, value)
+    return sorted(zip(keys, value, strict=True), key=lambda pair: order(pair[0]))
 
 
-def _grouped(value: Any, keys: Any) -> list[list[Any]]:
+def _grouped(name: str, value: Any, keys: Any) -> list[list[Any]]:
     found: list[list[Any]] = []
     last: Any = None
-    for key, item in _keyed("group_by", value, keys):
+    for key, item in _keyed(name, value, keys):
         if not found or compare(last, key):
             found.append([])
             last = key
@@ -250,158 +246,19 @@ def _not_loaded(value: Any) -> Any:
     raise JqError(f"cannot load module: {preview(_text('modulemeta', value))}")
 
 
-# mathematics ------------------------------------------------------------------------------------------------------------------
-
-
-def _math(name: str, function: Callable[..., float], count: int = 1) -> Callable[..., float]:
-    """A function of floats: Go gives NaN or an infinity where Python raises."""
-
-    def applied(value: Any, *given: Any) -> float:
-        numbers = [_number(name, item) for item in (given if count > 1 else (value,))]
-        try:
-            return float(function(*numbers))
-        except OverflowError:
-            return math.inf
-        except ValueError:
-            return math.nan
-
-    return applied
-
-
-def _log(function: Callable[[float], float]) -> Callable[[float], float]:
-    return lambda number: -math.inf if number == 0 else function(number)
-
-
-def _whole(function: Callable[[float], float]) -> Callable[[float], float]:
-    """A rounding: what is whole or not finite stays, the sign of zero too."""
-    return lambda number: number if not math.isfinite(number) else math.copysign(float(function(number)), number)
-
-
-def _round(number: float) -> float:
-    return math.floor(abs(number) + 0.5) if abs(number) < 2**52 else abs(number)
-
-
-def _power(base: float, exponent: float) -> float:
-    try:
-        return math.pow(base, exponent)
-    except OverflowError:
-        return -math.inf if base < 0 and exponent % 2 == 1 else math.inf
-    except ValueError:
-        if base == 0:
-            return math.copysign(math.inf, base) if exponent % 2 == 1 else math.inf
-        return math.nan
-
-
-def _fraction(number: float) -> tuple[float, int]:
-    return math.frexp(number) if math.isfinite(number) else (number, 0)
-
-
-def _exponent(number: float) -> float:
-    if number == 0:
-        return -math.inf
-    return math.frexp(number)[1] - 1 if math.isfinite(number) else abs(number)
-
-
-def _gamma(number: float) -> float:
-    if number == 0:
-        return math.copysign(math.inf, number)
-    return math.gamma(number)
-
-
-def _log_gamma(number: float) -> float:
-    return math.inf if number <= 0 and number == math.floor(number) else math.lgamma(number)
-
-
-def _drem(left: float, right: float) -> float:
-    rest = math.remainder(left, right)
-    return math.copysign(rest, left) if rest == 0 else rest
-
-
-def _positive_difference(left: float, right: float) -> float:
-    return 0.0 if left - right <= 0 else left - right
-
-
-def _picked(function: Callable[[float, float], float]) -> Callable[[float, float], float]:
-    return lambda left, right: right if math.isnan(left) else left if math.isnan(right) else function(left, right)
-
-
-def _scaled(number: float, power: float) -> float:
-    try:
-        return math.ldexp(number, max(-5000, min(5000, integer_of(power))))
-    except OverflowError:
-        return math.copysign(math.inf, number)
-
-
-def _parts(value: Any) -> list[Any]:
-    fraction, exponent = _fraction(_number("frexp", value))
-    return [fraction, exponent]
-
-
-def _modf(value: Any) -> list[Any]:
-    number = _number("modf", value)
-    if math.isinf(number):
-        return [math.copysign(0.0, number), number]
-    fraction, whole = math.modf(number)
-    return [fraction, whole]
-
-
-_ONE: Final[Mapping[str, Callable[[float], float]]] = {
-    **{
-        name: getattr(math, name)
-        for name in ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh")
-    },
-    "atanh": lambda number: math.copysign(math.inf, number) if abs(number) == 1 else math.atanh(number),
-    "floor": _whole(math.floor),
-    "ceil": _whole(math.ceil),
-    "trunc": _whole(math.trunc),
-    "round": _whole(_round),
-    "nearbyint": _whole(round),
-    "rint": _whole(round),
-    "significand": lambda number: _fraction(number)[0] * 2,
-    "fabs": math.fabs,
-    "sqrt": math.sqrt,
-    "cbrt": math.cbrt,
-    "exp": math.exp,
-    "exp10": lambda number: _power(10.0, number),
-    "exp2": lambda number: _power(2.0, number),
-    "expm1": math.expm1,
-    "log": _log(math.log),
-    "log10": _log(math.log10),
-    "log2": _log(math.log2),
-    "log1p": lambda number: -math.inf if number == -1 else math.log1p(number),
-    "logb": _exponent,
-    "gamma": _gamma,
-    "tgamma": _gamma,
-    "lgamma": _log_gamma,
-    "erf": math.erf,
-    "erfc": math.erfc,
-}
-_TWO: Final[Mapping[str, Callable[[float, float], float]]] = {
-    "atan2": math.atan2,
-    "copysign": math.copysign,
-    "drem": _drem,
-    "fdim": _positive_difference,
-    "fmax": _picked(max),
-    "fmin": _picked(min),
-    "fmod": math.fmod,
-    "hypot": math.hypot,
-    "nextafter": math.nextafter,
-    "nexttoward": math.nextafter,
-    "remainder": math.remainder,
-    "ldexp": _scaled,
-    "scalb": _scaled,
-    "scalbln": _scaled,
-    "pow": _power,
-}
-
-
 def _is_not_a_number(value: Any) -> bool:
-    return False if value is None else math.isnan(_number("isnan", value))
+    return False if value is None else math.isnan(number_in("isnan", value))
 
 
 def _is_normal(value: Any) -> bool:
     return is_number(value) and math.isfinite(number := float_of(value)) and abs(number) >= 2.2250738585072014e-308
 
+
+_SPACES: Final = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+_DOWN: Final = {code: code + 32 for code in range(65, 91)}
+_UP: Final = {code: code - 32 for code in range(97, 123)}
 
 FUNCTIONS: Final[Mapping[tuple[str, int], Callable[..., Any]]] = {
     ("abs", 0): _absolute,
@@ -445,18 +302,15 @@ FUNCTIONS: Final[Mapping[tuple[str, int], Callable[..., Any]]] = {
     ("_max_by", 1): lambda value, keys: _extreme(value, keys, least=False),
     ("sort", 0): lambda value: sorted(_list("sort", value), key=order),
     ("_sort_by", 1): lambda value, keys: [item for _, item in _keyed("sort_by", value, keys)],
-    ("_group_by", 1): _grouped,
-    ("unique", 0): lambda value: [group[0] for group in _grouped(_list("unique", value), value)],
-    ("_unique_by", 1): lambda value, keys: [group[0] for group in _grouped(value, keys)],
+    ("_group_by", 1): lambda value, keys: _grouped("group_by", value, keys),
+    ("unique", 0): lambda value: [group[0] for group in _grouped("unique", value, value)],
+    ("_unique_by", 1): lambda value, keys: [group[0] for group in _grouped("unique_by", value, keys)],
     ("infinite", 0): lambda _: math.inf,
     ("nan", 0): lambda _: math.nan,
     ("isfinite", 0): lambda value: is_number(value) and not math.isinf(float_of(value)),
     ("isinfinite", 0): lambda value: is_number(value) and math.isinf(float_of(value)),
     ("isnan", 0): _is_not_a_number,
     ("isnormal", 0): _is_normal,
-    ("frexp", 0): _parts,
-    ("modf", 0): _modf,
-    ("fma", 3): _math("fma", lambda one, two, three: one * two + three, 3),
     ("setpath", 2): paths.set_path,
     ("delpaths", 1): paths.delete_paths,
     ("transpose", 0): _transposed,
@@ -478,13 +332,6 @@ FUNCTIONS: Final[Mapping[tuple[str, int], Callable[..., Any]]] = {
     ("halt_error", 1): _halt,
     ("modulemeta", 0): _not_loaded,
     ("env", 0): lambda _: {},
-    **{(name, 0): _math(name, function) for name, function in _ONE.items()},
-    **{(name, 2): _math(name, function, 2) for name, function in _TWO.items()},
+    **MATHEMATICS,
 }
 """What is called with the input first, then the arguments."""
-
-_SPACES: Final = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
-)
-_DOWN: Final = {code: code + 32 for code in range(65, 91)}
-_UP: Final = {code: code - 32 for code in range(97, 123)}

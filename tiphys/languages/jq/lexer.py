@@ -15,7 +15,29 @@ from tiphys.errors import ScriptError
 __all__ = ["KEYWORDS", "Token", "tokens"]
 
 KEYWORDS: Final = frozenset(
-    ["or", "and", "module", "import", "include", "def", "as", "label", "break", "null", "true", "false", "if", "then", "elif", "else", "end", "try", "catch", "reduce", "foreach"]
+    [
+        "or",
+        "and",
+        "module",
+        "import",
+        "include",
+        "def",
+        "as",
+        "label",
+        "break",
+        "null",
+        "true",
+        "false",
+        "if",
+        "then",
+        "elif",
+        "else",
+        "end",
+        "try",
+        "catch",
+        "reduce",
+        "foreach",
+    ]
 )
 
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]+|#(?:\\(?:\\|\r?\n)?|[^\\\r\n])*)+")
@@ -70,10 +92,7 @@ def _scan(text: str, at: int, *, nested: bool) -> tuple[list[Token], int]:
 
 
 def _simple(text: str, at: int) -> Token:
-    head = text[at]
-    if head.isascii() and (head.isalpha() or head == "_"):
-        name = _NAME.match(text, at)
-        assert name is not None
+    if name := _NAME.match(text, at):
         return Token("keyword" if name[0] in KEYWORDS else "name", name[0], at)
     if number := _NUMBER.match(text, at):
         after = text[number.end() : number.end() + 1]
@@ -88,7 +107,7 @@ def _simple(text: str, at: int) -> Token:
         return Token("format", form[0], at)
     if operator := _OPERATOR.match(text, at):
         return Token(operator[0], operator[0], at)
-    raise ScriptError(text, f"{head!r} is not part of the language", offset=at)
+    raise ScriptError(text, f"{text[at]!r} is not part of the language", offset=at)
 
 
 def _string(text: str, start: int) -> tuple[Token, int]:

@@ -35,8 +35,7 @@ def integer_of(value: int | float) -> int:
             return -_LARGEST - 1
         if math.isinf(value):
             return _LARGEST if value > 0 else -_LARGEST - 1
-        value = int(value)
-    return max(-_LARGEST - 1, min(_LARGEST, value))  # type: ignore[return-value]  an int by now
+    return max(-_LARGEST - 1, min(_LARGEST, int(value)))
 
 
 def number_text(value: Any) -> str:

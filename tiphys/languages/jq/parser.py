@@ -8,6 +8,7 @@ from tiphys.errors import ScriptError
 from tiphys.languages.jq import tree
 from tiphys.languages.jq.lexer import Token, tokens
 from tiphys.languages.jq.numbers import number_of
+from tiphys.languages.jq.values import is_number
 
 __all__ = ["definitions", "parse"]
 
@@ -162,20 +163,9 @@ class _Parser:
                 return tree.Call("recurse")
             case "field":
                 return tree.Access(_IDENTITY, tree.Constant(token.text))
-            case "number":
-                return tree.Constant(number_of(token.text))
-            case "variable":
-                return tree.Call(token.text, offset=token.offset)
-            case "format":
-                if self._is("string"):
-                    return self._string(token.text)
-                return tree.Text((_IDENTITY,), token.text)
-            case "string":
-                self._at -= 1
-                return self._string("")
             case "+" | "-":
                 operand = self._term()
-                if isinstance(operand, tree.Constant) and type(operand.value) in (int, float):
+                if isinstance(operand, tree.Constant) and is_number(operand.value):
                     return operand if token.kind == "+" else tree.Constant(-operand.value)
                 return tree.Unary(token.kind, operand)
             case "(":
@@ -183,20 +173,32 @@ class _Parser:
                 self._expect(")")
                 return found
             case "[":
-                if self._is("]"):
-                    self._advance()
-                    return tree.Array(None)
-                found = self.query()
+                query = None if self._is("]") else self.query()
                 self._expect("]")
-                return tree.Array(found)
+                return tree.Array(query)
             case "{":
                 return self._object()
+            case _:
+                return self._leaf(token)
+
+    def _leaf(self, token: Token) -> tree.Node:
+        match token.kind:
+            case "number":
+                return tree.Constant(number_of(token.text))
+            case "variable":
+                return tree.Call(token.text, offset=token.offset)
+            case "format":
+                return self._string(token.text) if self._is("string") else tree.Text((_IDENTITY,), token.text)
+            case "string":
+                self._at -= 1
+                return self._string("")
             case "name":
                 return tree.Call(token.text, self._arguments(), token.offset)
             case "keyword":
                 return self._keyword(token)
-        self._at -= 1
-        raise self._unexpected()
+            case _:
+                self._at -= 1
+                raise self._unexpected()
 
     def _keyword(self, token: Token) -> tree.Node:
         match token.text:
@@ -217,8 +219,9 @@ class _Parser:
                 return self._fold(each=token.text == "foreach")
             case "break":
                 return tree.Break(self._take("variable"), token.offset)
-        self._at -= 1
-        raise self._unexpected()
+            case _:
+                self._at -= 1
+                raise self._unexpected()
 
     def _if(self) -> tree.Node:
         condition = self.query()
@@ -267,9 +270,8 @@ class _Parser:
             self._advance()
             return tree.Iterate(base)
         start = None if self._is(":") else self.query()
-        if self._is("]"):
+        if self._is("]") and start is not None:
             self._advance()
-            assert start is not None
             return tree.Access(base, start)
         self._expect(":")
         end = None if self._is("]") and start is not None else self.query()

@@ -119,12 +119,16 @@ def delete_paths(value: Any, paths: Any, owned: Owned | None = None) -> Any:
     found = value
     for path in paths:
         try:
-            if type(path) is not list:
-                raise JqError(f"expected an array but got: {shown(path)}")
-            found = _update(found, path, 0, _GONE, owned)
+            found = _update(found, _keys(path), 0, _GONE, owned)
         except JqError as error:
             raise JqError(f"delpaths({preview(paths)}) cannot be applied to {preview(value)}: {error}") from error
     return _swept(found)
+
+
+def _keys(path: Any) -> list[Any]:
+    if type(path) is not list:
+        raise JqError(f"expected an array but got: {shown(path)}")
+    return path
 
 
 def _clamp(at: int, least: int, most: int) -> int:

@@ -95,10 +95,10 @@ def iterate(value: Any, path: Path) -> Found:
 def paths_of(step: Step, value: Any, environment: Environment) -> Iterator[list[Any]]:
     """`path(step)`."""
     for found, path in step(value, ((), value), environment):
-        assert path is not None
-        if not same(found, path[1]):
+        keys, there = path or ((), value)
+        if not same(found, there):
             raise JqError(f"invalid path against: {shown(found)}")
-        yield list(path[0])
+        yield list(keys)
 
 
 def products(steps: Sequence[Step], value: Any, environment: Environment) -> Iterator[list[Any]]:
@@ -133,10 +133,12 @@ def tried(body: Step, handler: Step | None, value: Any, path: Path, environment:
             return
         except JqError as error:
             caught = error.value
-            break
-        yield item
-    if handler is not None:
-        yield from handler(caught, path, environment)
+        else:
+            yield item
+            continue
+        if handler is not None:
+            yield from handler(caught, path, environment)
+        return
 
 
 def assign(left: Step, value: Any, new: Any, environment: Environment) -> Any:

@@ -34,7 +34,7 @@ class JqError(Exception):
         self.value = value
 
     def __str__(self) -> str:
-        return self.value if type(self.value) is str else dumps(self.value)
+        return str(self.value) if type(self.value) is str else dumps(self.value)
 
 
 class BreakError(Exception):
@@ -107,7 +107,7 @@ def same(left: Any, right: Any) -> bool:
         return False
     if type(left) in (list, dict):
         return left is right or (not left and not right and type(left) is list)
-    return left == right or (left != left and right != right)  # noqa: PLR0124  NaN
+    return bool(left == right or (left != left and right != right))  # noqa: PLR0124  NaN
 
 
 def dumps(value: Any, *, strict: bool = False) -> str:
@@ -171,7 +171,7 @@ def preview(value: Any) -> str:
     encoded = text.encode("utf-8", "replace")
     if len(encoded) <= _SHOWN:
         return text
-    tail = {str: ' ..."', list: " ...]", dict: " ...}"}.get(type(value), " ...")
+    tail = {"string": ' ..."', "array": " ...]", "object": " ...}"}.get(kind_of(value), " ...")
     return encoded[: _SHOWN - len(tail)].decode("utf-8", "ignore") + tail
 
 

@@ -14,6 +14,7 @@ local date, time = os.date, os.time
 local traceback, getinfo = debug.traceback, debug.getinfo
 local globals = _G
 
+local EXPONENT = 6 -- from here on Go's %v and %g write an exponent
 local MAX_ARRAY = 67108864 -- gopher-lua's MaxArrayIndex: integer keys from here on are no part of a sequence
 
 -- numbers -----------------------------------------------------------------------------------------------------------------------
@@ -21,7 +22,7 @@ local MAX_ARRAY = 67108864 -- gopher-lua's MaxArrayIndex: integer keys from here
 -- The shortest decimal digits that read back as x (positive, finite), and the exponent of the first.
 local function shortest(x)
   local text
-  for precision = 14, 16 do
+  for precision = x < 3e-308 and 0 or 14, 16 do
     text = format("%." .. precision .. "e", x)
     if tonumber(text) == x then break end
   end
@@ -57,7 +58,7 @@ local function text_of(x)
   end
   local sign = x < 0 and "-" or ""
   local digits, exponent = shortest(x < 0 and -x or x)
-  if exponent < -4 or exponent >= 21 then return sign .. scientific(digits, exponent, true) end
+  if exponent < -4 or exponent >= EXPONENT then return sign .. scientific(digits, exponent, true) end
   return sign .. positional(digits, exponent)
 end
 
@@ -81,20 +82,46 @@ local function textual(value)
   return value
 end
 
--- `..` of a script.
-local function joined(left, right)
-  return textual(left) .. textual(right)
+-- `..` of a script, of two values and more.
+local function joined(...)
+  local n = select("#", ...)
+  local right = textual((select(n, ...)))
+  for i = n - 1, 1, -1 do
+    local left = textual((select(i, ...)))
+    if type(left) ~= "string" or type(right) ~= "string" then
+      local wrong = type(left) ~= "string" and left or right
+      local way = getmetatable(left) or getmetatable(right)
+      local other = getmetatable(right)
+      if not (type(way) == "table" and way.__concat or type(other) == "table" and other.__concat) then
+        error("attempt to concatenate a " .. type(wrong) .. " value", 2)
+      end
+    end
+    right = textual(left .. right)
+  end
+  return right
 end
 
--- How long a table is: the highest positive integer key. The border that Lua finds is that but where holes are, so only small
+-- `#` of a script: the highest positive integer key of a table. The border that Lua finds is that but where holes are, so only small
 -- tables are looked at in full.
 local function length(value)
+  local kind = type(value)
+  if kind ~= "table" then
+    if kind == "string" then return #value end
+    error("attempt to get length of a " .. kind .. " value", 2)
+  end
   local n = #value
-  if type(value) == "table" and n < 64 and next(value) ~= nil then
+  if n < 64 and next(value) ~= nil then
     local high = maxn(value)
     if high > n and high == floor(high) and high < MAX_ARRAY then return high end
   end
   return n
+end
+
+local function measured(value)
+  local way = type(value) == "table" and getmetatable(value)
+  if type(way) == "table" and way.__len ~= nil then return (way.__len(value)) end
+  if type(value) ~= "table" and type(value) ~= "string" then error("attempt to get length of a " .. type(value) .. " value", 2) end
+  return length(value)
 end
 
 -- base --------------------------------------------------------------------------------------------------------------------------
@@ -250,12 +277,14 @@ local function formatted(flags, width, precision, verb, value)
     if kind == "string" or kind == "number" then return padded(quoted(cut(printable(value), precision)), flags, width) end
     return padded(quoted(printable(value)), flags, width)
   end
-  if kind == "string" and (verb == "d" or verb == "i") then return padded(value, flags, width) end
+  if kind == "string" and (verb == "d" or verb == "i") then return padded(tonumber(value) and value or "0", flags, width) end
   if kind == "string" and (verb == "x" or verb == "X") then
     return padded((gsub(value, ".", function(c) return format("%02" .. verb, byte(c)) end)), flags, width)
   end
   if kind == "boolean" and verb == "t" then return padded(tostring(value), flags, width) end
-  if kind ~= "number" then return "%!" .. verb .. "(" .. (kind == "nil" and "*lua.LNilType=" or "") .. printable(value) .. ")" end
+  if kind == "nil" then return "&{}" end
+  if kind == "boolean" then return "%!" .. verb .. "(lua.LBool=" .. tostring(value) .. ")" end
+  if kind ~= "number" then return "%!" .. verb .. "(" .. printable(value) .. ")" end
   if verb == "c" then return padded(rune(value), flags, width) end
   if verb == "d" or verb == "i" or verb == "x" or verb == "X" or verb == "o" or verb == "b" then
     local whole = value < 0 and -floor(-value) or floor(value)
@@ -285,14 +314,14 @@ local function formatted(flags, width, precision, verb, value)
     local sign = value < 0 and "-" or match(flags, "%+") or match(flags, " ") or ""
     local digits, exponent = "0", 0
     if value ~= 0 then digits, exponent = shortest(value < 0 and -value or value) end
-    local text = (exponent < -4 or exponent >= 21) and scientific(digits, exponent, true) or positional(digits, exponent)
+    local text = (exponent < -4 or exponent >= EXPONENT) and scientific(digits, exponent, true) or positional(digits, exponent)
     return padded(sign .. (verb == "G" and upper(text) or text), flags, width)
   end
   if find("eEfFgG", verb, 1, true) then
     local native = verb == "F" and "f" or verb
     return format("%" .. flags .. sub(width, 1, 2) .. sub(precision, 1, 3) .. native, value)
   end
-  return "%!" .. verb .. "(lua.LNumber=" .. text_of(value) .. ")"
+  return "%!" .. verb .. (value == floor(value) and "(int64=" or "(float64=") .. text_of(value) .. ")"
 end
 
 function string.format(template, ...)
@@ -395,7 +424,7 @@ local months = {
 
 local function clock_text(letter, parts, utc, at)
   local h12 = parts.hour % 12 == 0 and 12 or parts.hour % 12
-  if letter == "a" then return lower(sub(days[parts.wday], 1, 3)) end
+  if letter == "a" then return sub(days[parts.wday], 1, 3) end
   if letter == "A" then return days[parts.wday] end
   if letter == "b" then return sub(months[parts.month], 1, 3) end
   if letter == "B" then return months[parts.month] end
@@ -589,7 +618,7 @@ end
 
 return function(chunk, event, wanted)
   globals.event = event
-  local ok, value = last(pcall(start(chunk), joined, length))
+  local ok, value = last(pcall(start(chunk), joined, measured))
   if not ok then return false, value end
   if wanted == "filter" then return true, value == true end
   if type(value) ~= "table" then return false, "it returns a " .. type(value) .. ", not a table" end

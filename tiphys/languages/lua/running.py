@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 from tiphys.errors import ScriptError
 from tiphys.languages.gotext import decoded
 from tiphys.languages.lua.conversion import object_of, table_of
+from tiphys.languages.lua.translation import translated
 
 __all__ = ["MEMORY", "fault", "filter", "transform"]
 
@@ -107,6 +108,9 @@ def _check(text: str) -> tuple[Any, bytes]:
         problem = _compiler(engine)(chunk)
     if problem:
         raise ScriptError(text, problem.decode("utf-8", "replace"))
+    changed = translated(text)
+    if changed is not None and not _compiler(engine)(replaced := changed.encode("utf-8", "surrogateescape")):
+        return engine, replaced
     return engine, chunk
 
 
