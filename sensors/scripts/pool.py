@@ -20,6 +20,7 @@ from tiphys.errors import ScriptsUnavailable
 __all__ = ["Scripts"]
 
 _PATIENCE: Final = 0.1
+_STOPPING: Final = "the service is stopping"
 
 
 class Scripts:
@@ -31,7 +32,7 @@ class Scripts:
     def __init__(self, settings: ScriptSettings | None = None) -> None:
         self.settings = settings or ScriptSettings()
         self._idle: dict[Worker, asyncio.TimerHandle] = {}  # the one used last is last
-        self._waiting: deque[asyncio.Future[Worker | None]] = deque()
+        self._waiting: deque[asyncio.Future[Worker | None]] = deque()  # each gets a worker, or `None`: a place to start one
         self._places = 0  # workers that run, start or end
         self._busy: set[Worker] = set()
         self._ending: set[asyncio.Task[None]] = set()
@@ -46,7 +47,7 @@ class Scripts:
         self._closed = True
         while self._waiting:
             if not (waiter := self._waiting.popleft()).done():
-                waiter.set_result(None)
+                waiter.set_exception(ScriptsUnavailable("", _STOPPING))
         for worker in (*self._idle, *self._busy):
             self._retire(worker)
         while self._ending:
@@ -73,7 +74,7 @@ class Scripts:
 
     async def _take(self, program: Program) -> Worker:
         if self._closed:
-            raise ScriptsUnavailable(program.text, "the service is stopping")
+            raise ScriptsUnavailable(program.text, _STOPPING)
         while self._idle and not self._waiting:
             worker, timer = self._idle.popitem()
             timer.cancel()
@@ -81,6 +82,7 @@ class Scripts:
                 return worker
             self._retire(worker)
         if self._places < self.settings.workers:
+            self._places += 1
             return await self._start(program)
         if len(self._waiting) >= self.settings.queue:
             raise ScriptsUnavailable(program.text, f"{self.settings.queue:,} other calls wait for a worker")
@@ -91,22 +93,26 @@ class Scripts:
         try:
             found = await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and (given := waiter.result()) is not None:
-                self._give(given)
-            elif waiter in self._waiting:
-                self._waiting.remove(waiter)
+            self._hand_back(waiter)
             raise
         finally:
             if impatience is not None:
                 impatience.cancel()
-        if found is not None:
-            return found
-        if self._closed:
-            raise ScriptsUnavailable(program.text, "the service is stopping")
-        return await self._start(program)
+        return await self._start(program) if found is None else found
+
+    def _hand_back(self, waiter: asyncio.Future[Worker | None]) -> None:
+        """Its caller was cancelled, perhaps after it was served."""
+        if not waiter.done() or waiter.cancelled():
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+        elif waiter.exception() is None:
+            if (given := waiter.result()) is None:
+                self._free()
+            else:
+                self._give(given)
 
     async def _start(self, program: Program) -> Worker:
-        self._places += 1
+        """Start one in a place that is taken already."""
         try:
             worker = await Worker.start(self.settings)
         except BaseException as error:
@@ -116,7 +122,7 @@ class Scripts:
             raise
         if self._closed:
             self._retire(worker)
-            raise ScriptsUnavailable(program.text, "the service is stopping")
+            raise ScriptsUnavailable(program.text, _STOPPING)
         return worker
 
     def _give(self, worker: Worker) -> None:
@@ -133,22 +139,20 @@ class Scripts:
         self._idle[worker] = loop.call_later(self.settings.idle, self._retire, worker)
 
     def _grow(self) -> None:
-        """Who waits longest starts a worker itself, if there may be one more."""
-        if self._places >= self.settings.most or self._closed:
+        """Who waits longest gets a place to start a worker in, if there may be one more."""
+        if self._closed:
             return
-        self._wake()
-
-    def _wake(self) -> None:
-        while self._waiting:
+        while self._waiting and self._places < self.settings.most:
             waiter = self._waiting.popleft()
             if not waiter.done():
+                self._places += 1
                 waiter.set_result(None)
                 return
 
     def _free(self) -> None:
         self._places -= 1
         if self._places < self.settings.workers:
-            self._wake()
+            self._grow()
 
     def _retire(self, worker: Worker) -> None:
         timer = self._idle.pop(worker, None)

@@ -24,6 +24,7 @@ _KINDS: Final = {
     dict: "object",
 }
 _SHOWN: Final = 30
+_DEEPEST: Final = 1000
 
 
 class JqError(Exception):
@@ -112,13 +113,15 @@ def same(left: Any, right: Any) -> bool:
 
 def dumps(value: Any, *, strict: bool = False) -> str:
     """The text of a value, keys sorted. As `tojson` writes it: NaN is null, infinity the largest number. `strict` is Go's
-    encoding/json: `<`, `>` and `&` escaped, and `ValueError` for what is no JSON."""
+    encoding/json: `<`, `>` and `&` escaped, and `ValueError` for what is no JSON, or nested too deeply for who reads it."""
     out: list[str] = []
-    _write(value, out, strict)
+    _write(value, out, strict, 0)
     return "".join(out)
 
 
-def _write(value: Any, out: list[str], strict: bool) -> None:
+def _write(value: Any, out: list[str], strict: bool, depth: int) -> None:
+    if depth > _DEEPEST and strict:
+        raise ValueError(f"its output is nested deeper than {_DEEPEST:,} levels")
     kind = type(value)
     if kind is str:
         out.append(_string(value, strict))
@@ -130,14 +133,14 @@ def _write(value: Any, out: list[str], strict: bool) -> None:
         separator = "{"
         for key in sorted(value):
             out.append(f"{separator}{_string(key, strict)}:")
-            _write(value[key], out, strict)
+            _write(value[key], out, strict, depth + 1)
             separator = ","
         out.append("}" if value else "{}")
     elif kind is list:
         separator = "["
         for item in value:
             out.append(separator)
-            _write(item, out, strict)
+            _write(item, out, strict, depth + 1)
             separator = ","
         out.append("]" if value else "[]")
     else:

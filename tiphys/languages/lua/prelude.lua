@@ -89,7 +89,8 @@ local function joined(...)
   for i = n - 1, 1, -1 do
     local left = textual((select(i, ...)))
     if type(left) ~= "string" or type(right) ~= "string" then
-      local wrong = type(left) ~= "string" and left or right
+      local wrong = right
+      if type(left) ~= "string" then wrong = left end
       local way = getmetatable(left) or getmetatable(right)
       local other = getmetatable(right)
       if not (type(way) == "table" and way.__concat or type(other) == "table" and other.__concat) then
