@@ -80,7 +80,7 @@ def broken_down(name: str, value: Any, *, local: bool) -> list[Any]:
     if not is_number(value):
         raise JqError(f"{name} cannot be applied to: {shown(value)}")
     number = float_of(value)
-    if not math.isfinite(number) or abs(number) > 1e15:
+    if not math.isfinite(number) or abs(number) > 1e17:
         raise JqError(f"{name} cannot be applied to: {shown(value)}")
     return _list(_at(int(number), int((number - math.floor(number)) * 1e9), local=local))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -22,6 +21,7 @@ __all__ = ["FORMATS", "from_json", "load", "to_number", "to_string"]
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _LONG: Final = re.compile(rb"[0-9]{19}")
 _BROKEN_PERCENT: Final = re.compile(r"%(?![0-9a-fA-F]{2})")
+_NO_BASE64: Final = re.compile(r"[^A-Za-z0-9+/\r\n]")
 _HTML: Final = str.maketrans({"<": "&lt;", ">": "&gt;", "&": "&amp;", "'": "&apos;", '"': "&quot;"})
 _CSV: Final = str.maketrans({'"': '""', "\0": "\\0"})
 _TSV: Final = str.maketrans({"\t": "\\t", "\r": "\\r", "\n": "\\n", "\\": "\\\\", "\0": "\\0"})
@@ -80,11 +80,13 @@ def _base64(value: Any) -> str:
 
 
 def _base64_decoded(value: Any) -> str:
-    text = to_string(value).split("=", 1)[0].replace("\r", "").replace("\n", "")
-    try:
-        return decoded(base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
-    except (binascii.Error, ValueError) as error:
-        raise JqError(f"@base64d cannot be applied to {preview(value)}: illegal base64 data") from error
+    text = to_string(value).split("=", 1)[0]
+    bad = _NO_BASE64.search(text)
+    kept = text.replace("\r", "").replace("\n", "")
+    if bad or len(kept) % 4 == 1:
+        at = len(text[: bad.start()].encode()) if bad else len(text) - 1
+        raise JqError(f"@base64d cannot be applied to {preview(value)}: illegal base64 data at input byte {at}")
+    return decoded(base64.b64decode(kept + "=" * (-len(kept) % 4)))
 
 
 def _row(name: str, separator: str, quoted: Callable[[str], str], null: str) -> Callable[[Any], str]:

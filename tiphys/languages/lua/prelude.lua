@@ -230,9 +230,28 @@ function string.upper(text)
   return folded(text, upper, function() return uppered end)
 end
 
+-- An error of a function that is called from here, as one of the script's line.
+local function relayed(ok, ...)
+  if ok then return ... end
+  local message = (...)
+  local own = type(message) == "string" and (match(message, "^prelude:%d+: (.*)$") or find(message, "^%w+ ?%w* ?pattern") and message)
+  if own then error(own, 3) end
+  error(message, 0)
+end
+
 function string.find(text, pattern, ...)
   if pattern == "" then return 1, 0 end
-  return find(text, pattern, ...)
+  return relayed(pcall(find, text, pattern, ...))
+end
+
+-- A `%` before anything but a digit stands for itself in gopher-lua.
+function string.gsub(text, pattern, replacement, ...)
+  if type(replacement) == "string" and find(replacement, "%", 1, true) then
+    replacement = gsub(replacement, "%%(.?)", function(following)
+      return match(following, "[%d%%]") and "%" .. following or "%%" .. following
+    end)
+  end
+  return relayed(pcall(gsub, text, pattern, replacement, ...))
 end
 
 local function quoted(text)
@@ -244,7 +263,7 @@ local function quoted(text)
 end
 
 local function rune(code)
-  code = floor(code)
+  code = code < 0 and -floor(-code) or floor(code)
   if code < 0 or code > 0x10FFFF or code >= 0xD800 and code < 0xE000 then code = 0xFFFD end
   if code < 0x80 then return char(code) end
   if code < 0x800 then return char(0xC0 + floor(code / 64), 0x80 + code % 64) end
@@ -282,6 +301,7 @@ local function formatted(flags, width, precision, verb, value)
   if kind == "string" and (verb == "x" or verb == "X") then
     return padded((gsub(value, ".", function(c) return format("%02" .. verb, byte(c)) end)), flags, width)
   end
+  if kind == "string" then return "%!" .. verb .. "(string=" .. padded(cut(value, precision), flags, width) .. ")" end
   if kind == "boolean" and verb == "t" then return padded(tostring(value), flags, width) end
   if kind == "nil" then return "&{}" end
   if kind == "boolean" then return "%!" .. verb .. "(lua.LBool=" .. tostring(value) .. ")" end
@@ -289,6 +309,7 @@ local function formatted(flags, width, precision, verb, value)
   if verb == "c" then return padded(rune(value), flags, width) end
   if verb == "d" or verb == "i" or verb == "x" or verb == "X" or verb == "o" or verb == "b" then
     local whole = value < 0 and -floor(-value) or floor(value)
+    if whole == 0 then whole = 0 end -- and not -0
     if special(whole) or whole < -9223372036854775808 or whole >= 9223372036854775808 then whole = -9223372036854775808 end
     local sign, magnitude = whole < 0 and "-" or "", whole < 0 and -whole or whole
     local digits
