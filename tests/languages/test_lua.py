@@ -146,6 +146,10 @@ def test_what_would_reach_outside_the_script_is_not_there(name: str) -> None:
 
 
 def test_bytecode_is_not_taken() -> None:
+    made = running._new(running._engine("lua51")).execute(b"return string.dump(loadstring('return 5'))")
+    escaped = "".join(f"\\{byte:03}" for byte in made)
+    assert lua.filter(f'return loadstring("{escaped}") == nil', b"{}") is True
+    assert lua.filter(f'return load(coroutine.wrap(function() coroutine.yield("{escaped}") end)) == nil', b"{}") is True
     assert lua.filter(r'local f, e = loadstring("\27Lua") return f == nil and e ~= nil', b"{}") is True
     assert lua.filter(r'return load(coroutine.wrap(function() coroutine.yield("\27Lua") end)) == nil', b"{}") is True
     assert lua.fault("\x1bLua") is not None

@@ -63,31 +63,35 @@ async def test_an_error_of_a_script_leaves_its_worker_alone(scripts: Scripts) ->
 
 
 HOSTILE = {
-    "a loop": Program("lua-filter", "while true do end"),
-    "a loop within pcall": Program("lua-filter", "while true do pcall(function() while true do end end) end"),
-    "a pattern that backtracks": Program("lua-filter", 'return ("a"):rep(1e6):find(".-.-.-.-b")'),
-    "an index that never answers": Program("lua-filter", "setmetatable(_G, {__index = function() while true do end end}) return x"),
-    "a text that doubles": Program("lua-filter", 'local s = "x" while true do s = s .. s end'),
-    "a memory error that is caught": Program(
-        "lua-filter", 'while true do pcall(function() local s = "x" while true do s = s .. s end end) end'
+    "a loop": ("longer", Program("lua-filter", "while true do end")),
+    "a loop within pcall": ("longer", Program("lua-filter", "while true do pcall(function() while true do end end) end")),
+    "a pattern that backtracks": ("longer", Program("lua-filter", 'return ("a"):rep(1e6):find(".-.-.-.-b")')),
+    "an index that never answers": (
+        "longer",
+        Program("lua-filter", "setmetatable(_G, {__index = function() while true do end end}) return x"),
     ),
-    "an output too long": Program("lua-transform", 'return {a = ("x"):rep(3e6)}'),
-    "a list without end": Program("jq", "[range(1e12)]"),
-    "a repetition": Program("jq", "[repeat(1)]"),
-    "a recursion of values": Program("jq", "[recurse(.)]"),
-    "a last of many": Program("jq", "{a: last(range(1e12))}"),
-    "a number that squares": Program("jq", "reduce range(1e9) as $i (2; . * .) | {a: .}"),
-    "a long text": Program("jq", '{a: ("x" * 1e9)}'),
-    "a far place": Program("jq", ".a[500000000] = 1"),
-    "a long output": Program("jq", '{a: ("x" * 3e6)}'),
+    "a text that doubles": ("memory", Program("lua-filter", 'local s = "x" while true do s = s .. s end')),
+    "a memory error that is caught": (
+        "longer",
+        Program("lua-filter", 'while true do pcall(function() local s = "x" while true do s = s .. s end end) end'),
+    ),
+    "an output too long": ("bytes", Program("lua-transform", 'return {a = ("x"):rep(3e6)}')),
+    "a list without end": ("longer|memory", Program("jq", "[range(1e12)]")),
+    "a repetition": ("longer|memory", Program("jq", "[repeat(1)]")),
+    "a recursion of values": ("longer|memory", Program("jq", "[recurse(.)]")),
+    "a last of many": ("longer", Program("jq", "{a: last(range(1e12))}")),
+    "a number that squares": ("longer|memory", Program("jq", "reduce range(1e9) as $i (2; . * .) | {a: .}")),
+    "a long text": ("memory", Program("jq", '{a: ("x" * 1e9)}')),
+    "a far place": ("memory", Program("jq", ".a[500000000] = 1")),
+    "a long output": ("bytes", Program("jq", '{a: ("x" * 3e6)}')),
 }
 
 
-@pytest.mark.parametrize("program", HOSTILE.values(), ids=HOSTILE.keys())
-async def test_a_script_beyond_a_limit_is_killed_and_the_next_call_works(scripts: Scripts, program: Program) -> None:
+@pytest.mark.parametrize(("why", "program"), HOSTILE.values(), ids=HOSTILE.keys())
+async def test_a_script_beyond_a_limit_is_killed_and_the_next_call_works(scripts: Scripts, why: str, program: Program) -> None:
     await scripts.run(TRUE, EVENT)
     (before,) = scripts.pids
-    with pytest.raises(ScriptError) as caught:
+    with pytest.raises(ScriptError, match=why) as caught:
         await scripts.run(program, EVENT)
     assert caught.value.killed
     assert await scripts.run(TRUE, EVENT) is True
@@ -158,6 +162,15 @@ async def test_a_cancelled_call_costs_its_worker_and_nobody_else(scripts: Script
     with pytest.raises(asyncio.CancelledError):
         await call
     assert await scripts.run(TRUE, EVENT) is True
+
+
+async def test_who_waits_for_a_worker_that_is_killed_gets_another(scripts: Scripts) -> None:
+    await scripts.run(TRUE, EVENT)
+    killed = asyncio.create_task(scripts.run(Program("lua-filter", "while true do end"), EVENT))
+    waiting = [asyncio.create_task(scripts.run(TRUE, EVENT)) for _ in range(3)]
+    found = await asyncio.gather(killed, *waiting, return_exceptions=True)
+    assert isinstance(found[0], ScriptError)
+    assert found[1:] == [True, True, True]
 
 
 async def test_calls_wait_their_turn_and_a_bound_refuses_more() -> None:
