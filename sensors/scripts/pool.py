@@ -9,9 +9,12 @@ queue is bounded.
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from collections import deque
 from types import TracebackType
 from typing import Final, Self
+
+import structlog
 
 from sensors.scripts.program import Program, ScriptSettings
 from sensors.scripts.worker import Worker
@@ -19,7 +22,9 @@ from tiphys.errors import ScriptsUnavailable
 
 __all__ = ["Scripts"]
 
+_log = structlog.get_logger(__name__)
 _PATIENCE: Final = 0.1
+_END_LIMIT: Final = 45.0  # a start that is under way, and an end
 _STOPPING: Final = "the service is stopping"
 
 
@@ -37,6 +42,8 @@ class Scripts:
         self._busy: set[Worker] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._vacant = asyncio.Event()  # no place is taken
+        self._vacant.set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -50,8 +57,10 @@ class Scripts:
                 waiter.set_exception(ScriptsUnavailable("", _STOPPING))
         for worker in (*self._idle, *self._busy):
             self._retire(worker)
-        while self._ending:
-            await asyncio.wait(set(self._ending))
+        async with asyncio.timeout(_END_LIMIT):
+            await self._vacant.wait()
+            while self._ending:
+                await asyncio.wait(set(self._ending))
 
     @property
     def pids(self) -> list[int]:
@@ -82,7 +91,7 @@ class Scripts:
                 return worker
             self._retire(worker)
         if self._places < self.settings.workers:
-            self._places += 1
+            self._occupy()
             return await self._start(program)
         if len(self._waiting) >= self.settings.queue:
             raise ScriptsUnavailable(program.text, f"{self.settings.queue:,} other calls wait for a worker")
@@ -145,12 +154,18 @@ class Scripts:
         while self._waiting and self._places < self.settings.most:
             waiter = self._waiting.popleft()
             if not waiter.done():
-                self._places += 1
+                self._occupy()
                 waiter.set_result(None)
                 return
 
+    def _occupy(self) -> None:
+        self._places += 1
+        self._vacant.clear()
+
     def _free(self) -> None:
         self._places -= 1
+        if self._places == 0:
+            self._vacant.set()
         if self._places < self.settings.workers:
             self._grow()
 
@@ -165,5 +180,7 @@ class Scripts:
     async def _end(self, worker: Worker) -> None:
         try:
             await worker.end()
+        except subprocess.TimeoutExpired:
+            _log.warning("a script worker does not end", action="script_worker_stuck", pid=worker.pid)
         finally:
             self._free()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -217,6 +218,53 @@ async def test_leaving_ends_every_process_and_refuses_what_waits() -> None:
     assert all(isinstance(item, ScriptError) for item in found)
     with pytest.raises(ScriptsUnavailable, match="stopping"):
         await pool.run(TRUE, EVENT)
+
+
+_PARENT = """
+import asyncio, sys
+from sensors.scripts import Program, Scripts, ScriptSettings
+async def main():
+    async with Scripts(ScriptSettings(time=0.5)) as pool:
+        await pool.run(Program("jq", "."), b"{}")
+        call = asyncio.create_task(pool.run(Program("lua-filter", sys.argv[1]), b"{}"))
+        await asyncio.sleep(0)
+        print(*pool.pids, flush=True)
+        await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.kill
+@pytest.mark.parametrize("script", ["return true", "while true do end"])
+async def test_workers_end_when_the_service_is_killed(script: str) -> None:
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", _PARENT, script, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert parent.stdout is not None
+        async with asyncio.timeout(30):
+            pid = int(await parent.stdout.readline())
+    finally:
+        parent.kill()
+        await parent.wait()
+    await until_gone(pid)
+
+
+async def test_leaving_while_a_worker_starts_leaves_no_process() -> None:
+    async with Scripts(SMALL) as pool:
+        call = asyncio.create_task(pool.run(TRUE, EVENT))
+        await asyncio.sleep(0)
+    assert pool.pids == []
+    with pytest.raises(ScriptsUnavailable, match="stopping"):
+        await call
+
+
+async def test_a_call_cancelled_while_its_worker_starts_leaves_no_process() -> None:
+    async with Scripts(SMALL) as pool:
+        call = asyncio.create_task(pool.run(TRUE, EVENT))
+        await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert await pool.run(TRUE, EVENT) is True
 
 
 async def test_a_worker_has_no_environment_no_files_and_a_session_of_its_own(
