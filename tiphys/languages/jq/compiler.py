@@ -12,6 +12,7 @@ from tiphys.languages.jq.forms import FORMS, JOINTS, applied, assigned, constant
 from tiphys.languages.jq.functions import FUNCTIONS
 from tiphys.languages.jq.operators import OPERATORS, negate
 from tiphys.languages.jq.parser import parse
+from tiphys.languages.jq.scope import Function, Scope
 from tiphys.languages.jq.steps import Environment, Found, Path, Step
 from tiphys.languages.jq.values import BreakError, JqError, is_number, shown
 
@@ -25,46 +26,9 @@ def compile_program(text: str) -> Step:
     """The step that a program is. Raises `ScriptError`."""
     program = parse(text)
     try:
-        return _Compiler(text).step(program, _Scope())
+        return _Compiler(text).step(program, Scope())
     except RecursionError as error:
         raise ScriptError(text, "it is nested too deeply") from error
-
-
-def _undefined(_value: Any, _path: Path, _environment: Environment) -> Found:
-    yield from ()
-
-
-@dataclass(slots=True)
-class _Function:
-    """A definition. `step` is set once the body is compiled, which may call it; `depth` is that of the environment around it."""
-
-    parameters: tuple[str, ...]
-    depth: int
-    step: Step = _undefined
-
-
-@dataclass(frozen=True, slots=True)
-class _Scope:
-    """What a name means. A function has no entry in the environment, a variable or an argument has one."""
-
-    outer: _Scope | None = None
-    name: str = ""
-    function: _Function | None = None
-    depth: int = 0
-
-    def entry(self, name: str) -> _Scope:
-        return _Scope(self, name, None, self.depth + 1)
-
-    def define(self, name: str, function: _Function) -> _Scope:
-        return _Scope(self, name, function, self.depth)
-
-    def find(self, name: str, count: int) -> _Scope | None:
-        scope: _Scope | None = self
-        while scope is not None:
-            if scope.name == name and (len(scope.function.parameters) if scope.function else 0) == count and scope.name:
-                return scope
-            scope = scope.outer
-        return None
 
 
 def _identity(value: Any, path: Path, _environment: Environment) -> Found:
@@ -74,19 +38,19 @@ def _identity(value: Any, path: Path, _environment: Environment) -> Found:
 @dataclass(slots=True)
 class _Compiler:
     text: str
-    builtins: dict[tuple[str, int], _Function] = field(default_factory=dict)
+    builtins: dict[tuple[str, int], Function] = field(default_factory=dict)
 
-    def step(self, node: tree.Node, scope: _Scope) -> Step:
-        compiler: Callable[[Any, _Scope], Step] = getattr(self, f"_{type(node).__name__.lower()}")
+    def step(self, node: tree.Node, scope: Scope) -> Step:
+        compiler: Callable[[Any, Scope], Step] = getattr(self, f"_{type(node).__name__.lower()}")
         return compiler(node, scope)
 
-    def _identity(self, _node: tree.Identity, _scope: _Scope) -> Step:
+    def _identity(self, _node: tree.Identity, _scope: Scope) -> Step:
         return _identity
 
-    def _constant(self, node: tree.Constant, _scope: _Scope) -> Step:
+    def _constant(self, node: tree.Constant, _scope: Scope) -> Step:
         return constant(node.value)
 
-    def _text(self, node: tree.Text, scope: _Scope) -> Step:
+    def _text(self, node: tree.Text, scope: Scope) -> Step:
         form = formats.FORMATS.get(node.form or "@text")
         if form is None:
 
@@ -104,7 +68,7 @@ class _Compiler:
 
         return run
 
-    def _access(self, node: tree.Access, scope: _Scope) -> Step:
+    def _access(self, node: tree.Access, scope: Scope) -> Step:
         if isinstance(node.key, tree.Constant):
             return self._keys(node, scope)
         base, key = self.step(node.base, scope), self.step(node.key, scope)
@@ -117,7 +81,7 @@ class _Compiler:
 
         return run
 
-    def _keys(self, node: tree.Access, scope: _Scope) -> Step:
+    def _keys(self, node: tree.Access, scope: Scope) -> Step:
         """A chain of constant keys is one step."""
         keys: list[Any] = []
         base: tree.Node = node
@@ -148,7 +112,7 @@ class _Compiler:
 
         return run
 
-    def _slice(self, node: tree.Slice, scope: _Scope) -> Step:
+    def _slice(self, node: tree.Slice, scope: Scope) -> Step:
         base = self.step(node.base, scope)
         ends = [self.step(end or tree.Constant(None), scope) for end in (node.end, node.start)]
 
@@ -160,7 +124,7 @@ class _Compiler:
 
         return run
 
-    def _iterate(self, node: tree.Iterate, scope: _Scope) -> Step:
+    def _iterate(self, node: tree.Iterate, scope: Scope) -> Step:
         if isinstance(node.base, tree.Identity):
             return lambda value, path, _environment: steps.iterate(value, path)
         base = self.step(node.base, scope)
@@ -171,7 +135,7 @@ class _Compiler:
 
         return run
 
-    def _unary(self, node: tree.Unary, scope: _Scope) -> Step:
+    def _unary(self, node: tree.Unary, scope: Scope) -> Step:
         operand = self.step(node.operand, scope)
 
         def run(value: Any, path: Path, environment: Environment) -> Found:
@@ -182,7 +146,7 @@ class _Compiler:
 
         return run
 
-    def _binary(self, node: tree.Binary, scope: _Scope) -> Step:
+    def _binary(self, node: tree.Binary, scope: Scope) -> Step:
         left, right = self.step(node.left, scope), self.step(node.right, scope)
         joint = JOINTS.get(node.operator)
         if joint is not None:
@@ -194,7 +158,7 @@ class _Compiler:
             return operated(OPERATORS[node.operator], left, right)
         return updated(OPERATORS[node.operator.removesuffix("=")], left, right)
 
-    def _array(self, node: tree.Array, scope: _Scope) -> Step:
+    def _array(self, node: tree.Array, scope: Scope) -> Step:
         if node.query is None:
             return constant([])
         query = self.step(node.query, scope)
@@ -204,7 +168,7 @@ class _Compiler:
 
         return run
 
-    def _object(self, node: tree.Object, scope: _Scope) -> Step:
+    def _object(self, node: tree.Object, scope: Scope) -> Step:
         pairs = [(self.step(key, scope), self.step(value, scope) if value else None) for key, value in node.pairs]
 
         def built(
@@ -228,7 +192,7 @@ class _Compiler:
 
         return run
 
-    def _if(self, node: tree.If, scope: _Scope) -> Step:
+    def _if(self, node: tree.If, scope: Scope) -> Step:
         condition, then, otherwise = (self.step(part, scope) for part in (node.condition, node.then, node.otherwise))
 
         def run(value: Any, path: Path, environment: Environment) -> Found:
@@ -237,12 +201,12 @@ class _Compiler:
 
         return run
 
-    def _try(self, node: tree.Try, scope: _Scope) -> Step:
+    def _try(self, node: tree.Try, scope: Scope) -> Step:
         body = self.step(node.body, scope)
         handler = self.step(node.handler, scope) if node.handler else None
         return lambda value, path, environment: steps.tried(body, handler, value, path, environment)
 
-    def _label(self, node: tree.Label, scope: _Scope) -> Step:
+    def _label(self, node: tree.Label, scope: Scope) -> Step:
         body = self.step(node.body, scope.entry(_LABEL + node.name))
 
         def run(value: Any, path: Path, environment: Environment) -> Found:
@@ -251,7 +215,7 @@ class _Compiler:
 
         return run
 
-    def _break(self, node: tree.Break, scope: _Scope) -> Step:
+    def _break(self, node: tree.Break, scope: Scope) -> Step:
         found = scope.find(_LABEL + node.name, 0)
         if found is None:
             raise ScriptError(self.text, f"there is no label {node.name}", offset=node.offset)
@@ -263,7 +227,7 @@ class _Compiler:
 
         return run
 
-    def _fold(self, node: tree.Fold, scope: _Scope) -> Step:
+    def _fold(self, node: tree.Fold, scope: Scope) -> Step:
         source, start = self.step(node.source, scope), self.step(node.start, scope)
         bind, inner = self._pattern(node.pattern, scope)
         update = self.step(node.update, inner)
@@ -290,7 +254,7 @@ class _Compiler:
 
         return each if node.each else reduce
 
-    def _bind(self, node: tree.Bind, scope: _Scope) -> Step:
+    def _bind(self, node: tree.Bind, scope: Scope) -> Step:
         source = self.step(node.source, scope)
         if len(node.patterns) == 1:
             bind, inner = self._pattern(node.patterns[0], scope)
@@ -324,8 +288,8 @@ class _Compiler:
         return alternatives
 
     def _pattern(
-        self, pattern: tree.Pattern, scope: _Scope, names: list[str] | None = None
-    ) -> tuple[Callable[[Any, Environment], Iterator[Environment]], _Scope]:
+        self, pattern: tree.Pattern, scope: Scope, names: list[str] | None = None
+    ) -> tuple[Callable[[Any, Environment], Iterator[Environment]], Scope]:
         """What gives the environments in which a value is bound, and the scope there. With `names` all of those have an entry."""
         wanted = names if names is not None else list(dict.fromkeys(pattern.names()))
         inner = scope
@@ -343,7 +307,7 @@ class _Compiler:
         return bind, inner
 
     def _matched(
-        self, pattern: tree.Pattern, scope: _Scope, wanted: list[str]
+        self, pattern: tree.Pattern, scope: Scope, wanted: list[str]
     ) -> Callable[[Any, Environment, dict[str, Any]], Iterator[dict[str, Any]]]:
         if pattern.name:
 
@@ -376,13 +340,13 @@ class _Compiler:
 
         return lambda value, environment, found: walk(value, environment, found, 0)
 
-    def _define(self, node: tree.Define, scope: _Scope) -> Step:
-        function = _Function(node.parameters, scope.depth)
+    def _define(self, node: tree.Define, scope: Scope) -> Step:
+        function = Function(node.parameters, scope.depth)
         inner = scope.define(node.name, function)
         self.body(function, node.definition, inner)
         return self.step(node.body, inner)
 
-    def body(self, function: _Function, body: tree.Node, scope: _Scope) -> None:
+    def body(self, function: Function, body: tree.Node, scope: Scope) -> None:
         for parameter in function.parameters:
             scope = scope.entry(parameter.removeprefix("$"))
         for parameter in function.parameters:
@@ -390,7 +354,7 @@ class _Compiler:
                 scope = scope.entry(parameter)
         function.step = self.step(body, scope)
 
-    def _call(self, node: tree.Call, scope: _Scope) -> Step:
+    def _call(self, node: tree.Call, scope: Scope) -> Step:
         count = len(node.arguments)
         found = scope.find(node.name, count)
         if found is not None:
@@ -413,11 +377,11 @@ class _Compiler:
             raise ScriptError(self.text, f"the function {node.name}/{count} is not defined", remedy, offset=node.offset)
         return applied(function, [self.step(argument, scope) for argument in node.arguments])
 
-    def _builtin(self, name: str, count: int) -> _Function | None:
+    def _builtin(self, name: str, count: int) -> Function | None:
         known = self.builtins.get((name, count))
         if known is None and (definition := defined().get((name, count))) is not None:
-            known = self.builtins[name, count] = _Function(definition.parameters, 0)
-            scope = _Scope().define(name, known)
+            known = self.builtins[name, count] = Function(definition.parameters, 0)
+            scope = Scope().define(name, known)
             _Compiler("", self.builtins).body(known, definition.definition, scope)
         return known
 
@@ -437,7 +401,7 @@ class _Compiler:
 
         return argument
 
-    def _called(self, function: _Function, node: tree.Call, scope: _Scope) -> Step:
+    def _called(self, function: Function, node: tree.Call, scope: Scope) -> Step:
         arguments = [self.step(argument, scope) for argument in node.arguments]
         distance = scope.depth - function.depth if self._is_local(node, scope) else None
         variables = [place for place, name in enumerate(function.parameters) if name.startswith("$")]
@@ -460,7 +424,7 @@ class _Compiler:
         return run
 
     @staticmethod
-    def _is_local(node: tree.Call, scope: _Scope) -> bool:
+    def _is_local(node: tree.Call, scope: Scope) -> bool:
         return scope.find(node.name, len(node.arguments)) is not None
 
 
