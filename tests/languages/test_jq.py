@@ -36,7 +36,7 @@ def test_what_gojq_gives_is_given_and_what_it_refuses_is_refused() -> None:
     assert not wrong
 
 
-def test_argo_events_54486_an_integer_beyond_2_to_the_53_survives_a_program_that_does_not_touch_it() -> None:
+def test_datadog_agent_54486_an_integer_beyond_2_to_the_53_survives_a_program_that_does_not_touch_it() -> None:
     data = b'{"body": {"id": 9007199254740993, "price": 1.10, "more": 123456789012345678901234567890}}'
     assert jq.transform(".body.seen = true", data) == (
         b'{"body":{"id":9007199254740993,"more":123456789012345678901234567890,"price":1.1,"seen":true}}'
