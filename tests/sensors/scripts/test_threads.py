@@ -28,11 +28,11 @@ async def transformed(program: Program, data: bytes) -> bytes:
     return found
 
 
-@pytest.mark.parametrize(("vars", "env"), [("setmetatable({}, { __is_array = true })", []), ("{}", {})])
+@pytest.mark.parametrize(("listed", "env"), [("setmetatable({}, { __is_array = true })", []), ("{}", {})])
 async def test_argo_events_3771_a_list_made_in_lua_reaches_the_job_as_a_list_and_an_unmarked_one_as_an_object(
-    vars: str, env: Any
+    listed: str, env: Any
 ) -> None:
-    script = f"event.body.vars = {vars} event.body.opts = {{}} event.body.args = {{'-v'}} return event"
+    script = f"event.body.vars = {listed} event.body.opts = {{}} event.body.args = {{'-v'}} return event"
     data = await transformed(Program("lua-transform", script), b'{"body": {"n": 1}}')
     found = made(
         data,
