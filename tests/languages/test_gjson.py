@@ -429,9 +429,11 @@ def test_the_decoded_document_is_sure_of_what_users_ask_for() -> None:
         '{"a":"\\ud800"}',
         '[{"a":"x","a":"y","b":1},{"a":"y","b":2}]',
         '[{"a":1,"b":1},{"a":"y","b":2}]',
+        '[{"a":1,"b":1},{"a":"1","b":2}]',
+        '[{"a":true,"b":1},{"a":"true","b":2}]',
     ],
 )
-@pytest.mark.parametrize("path", ["a", "a.b", "b", '#(a=="y").b', '#(a=="x")', "a.0", "0.a"])
+@pytest.mark.parametrize("path", ["a", "a.b", "b", '#(a=="y").b', '#(a=="x")', '#(a=="1").b', "#(a==true).b", "a.0", "0.a"])
 def test_the_decoded_document_is_not_sure_of_more_than_the_text_says(text: str, path: str) -> None:
     try:
         orjson.loads(text)

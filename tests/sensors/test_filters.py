@@ -159,7 +159,7 @@ def test_a_value_that_cannot_be_compared_with_is_asked_only_when_its_turn_comes(
         (entry("body.n", "strange", ["1"]), "filters.data[0].type"),
         (entry("body.n", "string", ["("]), "filters.data[0].value[0]"),
         (entry("body.n", "bool", ["maybe"]), "filters.data[0].value[0]"),
-        (entry("body.n", "string", ["1"], template="{{"), "filters.data[0].template"),
+        (entry("body.n", "number", ["1"], template="{{"), "filters.data[0].template"),
     ],
 )
 def test_an_entry_that_cannot_be_read_is_a_fault_unless_another_can_stand_in_for_it(bad: dict[str, Any], path: str) -> None:

@@ -31,6 +31,7 @@ def judged(*entries: dict[str, Any], operator: str = "", data: Any = DATA) -> Ju
         ("n + 0.5 == 10.5 && s =~ '^a$'", {"n": "body.n", "s": "body.s"}, PASSED),
         ("t", {"t": "body.t"}, PASSED),
         ("n", {"n": "body.n"}, FAILED),
+        ("n / 10", {"n": "body.n"}, FAILED),
         ("'true'", {"n": "body.n"}, FAILED),
         ("x in arr", {"x": "body.arr.1", "arr": "body.arr"}, PASSED),
         ("1 in arr", {"arr": "body.arr"}, PASSED),

@@ -206,6 +206,7 @@ def test_a_failure_names_the_ref_and_the_files() -> None:
     assert why({"paths": ["src/**"]}, data) == "none of the 1 changed files is asked for"
     assert why({"ignore": ["*"]}, data) == "all 1 changed files are ignored"
     assert why({"paths": ["*"]}, data) == "'a' changed"
+    assert why({"paths": ["*"]}, push(files=[])) == "no file changed"
 
 
 @pytest.mark.parametrize(

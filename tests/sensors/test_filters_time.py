@@ -42,6 +42,11 @@ def test_start_counts_and_stop_does_not_to_the_nanosecond(time: str, expected: b
     assert passes("9:00:00", "17:00:00.0", time) is expected
 
 
+def test_a_fraction_of_a_second_counts_to_the_nanosecond() -> None:
+    assert not passes("09:00:00.000000002", "17:00:00", "2024-05-17T09:00:00.000000001Z")
+    assert passes("09:00:00,000000002", "17:00:00", "2024-05-17T09:00:00.000000002Z")
+
+
 @pytest.mark.parametrize(
     ("zone", "time", "expected"),
     [
