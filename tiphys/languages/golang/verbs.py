@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tiphys.languages import duration
 from tiphys.languages.golang import times
-from tiphys.languages.golang.numbers import format_float
+from tiphys.languages.golang.numbers import decimal_text, format_float
 from tiphys.languages.golang.quoting import can_backquote, from_bytes, quote, quote_rune, to_bytes
 from tiphys.languages.golang.values import (
     Duration,
@@ -27,7 +27,7 @@ __all__ = ["MAX_PRINTED", "Printer", "type_name"]
 
 MAX_PRINTED: Final = 4 << 20
 """Characters that one call may print, whatever widths and lists it is given."""
-_PIECE: Final = 8
+_PIECE: Final = 16
 
 _TYPES: Final[dict[type, str]] = {
     type(None): "<nil>",
@@ -102,9 +102,7 @@ class Printer:
 
     def write(self, text: str) -> None:
         """Text as it is. Each piece counts as some characters, for a list of many short items takes its time as well."""
-        self._room -= len(text) + _PIECE
-        if self._room < 0:
-            raise LimitError(f"it would print more than {MAX_PRINTED:,} characters")
+        self._spend(len(text) + _PIECE)
         self.parts.append(text)
 
     def _pad(self, text: str, *, zeros: bool = True) -> None:
@@ -128,8 +126,42 @@ class Printer:
             self._pointer(value)
         elif verb == "w":
             self._bad(value, verb)
+        elif verb == "v" and self.width is None and self.precision is None and not self._flagged():
+            self.parts.append(self._plain(value))
         else:
             self._value(value, verb, top=True)
+
+    def _flagged(self) -> bool:
+        return self.minus or self.plus or self.sharp or self.space or self.zero or self.plus_v or self.sharp_v
+
+    def _plain(self, value: Any) -> str:
+        """`%v` without flags, the quick way."""
+        kind = type(value)
+        if kind is str:
+            self._spend(len(value))
+            return str(value)
+        if kind is float:
+            return decimal_text(value)
+        if kind is bool:
+            return "true" if value else "false"
+        if kind is dict:
+            self._spend(_PIECE * len(value) + sum(map(len, value)))
+            return "map[" + " ".join([f"{key}:{self._plain(item)}" for key, item in sorted_items(value)]) + "]"
+        if isinstance(value, list):
+            self._spend(_PIECE * len(value))
+            return "[" + " ".join([self._plain(item) for item in value]) + "]"
+        if value is None:
+            return "<nil>"
+        if kind is int:
+            return str(value)
+        printer = Printer()
+        printer._value(value, "v", top=True)
+        return "".join(printer.parts)
+
+    def _spend(self, size: int) -> None:
+        self._room -= size
+        if self._room < 0:
+            raise LimitError(f"it would print more than {MAX_PRINTED:,} characters")
 
     def _value(self, value: Any, verb: str, *, top: bool = False) -> None:
         kind = type(value)

@@ -1,8 +1,8 @@
 """One rendering: what it has written, the event's data as Go sees it, and how much it may still do.
 
 A template runs on the event loop, so its cost has to be bounded, whoever wrote it. A step is an iteration, a call or a `template`; a
-call that makes a large text takes as many steps as the text has kilobytes. `MAX_STEPS` steps take about 10 ms, and the clock is asked
-now and then for those that take longer. What is written is bounded, and so is the depth of `template`. What a single function makes is
+call takes more steps for a large text or list, so that `MAX_STEPS` steps take about 10 ms; the clock is asked now and then for those
+that take longer all the same. What is written is bounded, and so is the depth of `template`. What a single function makes is
 bounded where it is made (`tiphys.languages.sprig.bounds`, `tiphys.languages.golang.verbs`).
 """
 
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tiphys.languages.golang.values import LimitError
 
-__all__ = ["MAX_DEPTH", "MAX_OUTPUT", "MAX_STEPS", "TIME_LIMIT", "Failure", "Run"]
+__all__ = ["MAX_DEPTH", "MAX_OUTPUT", "MAX_STEPS", "TIME_LIMIT", "TOO_MUCH", "Failure", "Run"]
 
 MAX_STEPS: Final = 20_000
 MAX_DEPTH: Final = 50
@@ -22,7 +22,10 @@ MAX_OUTPUT: Final = 4 << 20
 TIME_LIMIT: Final = 0.5
 """Seconds of processor time for one rendering."""
 _BETWEEN_LOOKS: Final = 32
-_BITS_OF_A_STEP: Final = 10
+_BITS_OF_TEXT: Final = 10
+_BITS_OF_ITEMS: Final = 5
+TOO_MUCH: Final = "do this work in the Workflow, and pass it the part of the event that it needs"
+"""The remedy for whatever goes over a limit."""
 
 
 class Failure(Exception):  # noqa: N818  what it is; it becomes a TemplateError in the facade
@@ -53,7 +56,7 @@ class Run:
         self._converted: dict[int, Any] = {}
 
     def step(self) -> None:
-        """An iteration, a call or a `template`. Raises `LimitError`."""
+        """An iteration. Raises `LimitError`."""
         self.left -= 1
         if self.left < self._look_at:
             self._look()
@@ -69,9 +72,19 @@ class Run:
         """Out of it again."""
         self._depth -= 1
 
-    def made(self, text: str) -> None:
-        """A function made a text: steps for its size."""
-        self.left -= len(text) >> _BITS_OF_A_STEP
+    def called(self, value: Any, result: Any) -> None:
+        """A call with `value` as its last argument was made. Raises `LimitError`."""
+        size = 0
+        kind = type(result)
+        if kind is str:
+            size = len(result) >> _BITS_OF_TEXT
+        elif kind is dict or isinstance(result, list):
+            size = len(result) >> _BITS_OF_ITEMS
+        if type(value) is str:
+            size += len(value) >> _BITS_OF_TEXT
+        self.left -= 1 + size
+        if self.left < self._look_at:
+            self._look()
 
     def _look(self) -> None:
         if self.left < 0:
@@ -89,6 +102,10 @@ class Run:
         if self._room < 0:
             raise LimitError(f"wrote more than {MAX_OUTPUT:,} characters")
         self.parts.append(text)
+
+    def sorted(self, items: int) -> None:
+        """A map was sorted to be ranged over."""
+        self.left -= items >> _BITS_OF_ITEMS
 
     def whole(self) -> Any:
         """All of the data."""

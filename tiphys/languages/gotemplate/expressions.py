@@ -21,7 +21,7 @@ from tiphys.languages.golang.comparing import truth
 from tiphys.languages.golang.converting import converter, nil_of, shown
 from tiphys.languages.golang.values import INVALID, Function, GoError, Int32, Int64, LimitError, Uint8, Uint64
 from tiphys.languages.gotemplate import numerals
-from tiphys.languages.gotemplate.execution import Failure, Run
+from tiphys.languages.gotemplate.execution import TOO_MUCH, Failure, Run
 from tiphys.languages.gotemplate.fields import member, method, methods_called
 from tiphys.languages.gotemplate.functions import SHORT_CIRCUIT, RefusedFunction
 from tiphys.languages.gotemplate.nodes import (
@@ -51,18 +51,16 @@ _INTEGERS: Final[Mapping[str, type[int]]] = {
     **dict.fromkeys(("int", "int8", "int16", "uint", "uint16", "uint32"), int),
     "int64": Int64, "int32": Int32, "uint8": Uint8, "uint64": Uint64,
 }  # fmt: skip
-_TOO_MUCH: Final = "do this work in the Workflow, and pass it the part of the event that it needs"
 _REFUSED: Final = "pass the value in the event, in the manifest or in a Secret"
 
 
 def failure(error: Exception, node: object, offset: int, calling: str = "") -> Failure:
     """The failure of an expression, from the error of what it did."""
-    if isinstance(error, LimitError):
-        return Failure(f"{calling}: {error}" if calling else str(error), "", offset, _TOO_MUCH)
     if isinstance(error, RefusedFunction):
         return Failure(str(error), "", offset, _REFUSED)
     reason = error.problem if isinstance(error, LanguageError) else str(error)
-    return Failure(f"error calling {calling}: {reason}" if calling else reason, _short(str(node)), offset)
+    remedy = TOO_MUCH if isinstance(error, LimitError) else ""
+    return Failure(f"error calling {calling}: {reason}" if calling else reason, _short(str(node)), offset, remedy)
 
 
 def _short(context: str) -> str:
@@ -453,33 +451,27 @@ def _count(function: Function, given: int) -> str:
 
 def _calling(function: Function, arguments: list[Evaluate], node: object, offset: int) -> Evaluate:
     call, name = function.call, function.name
-    if len(arguments) == 2:
-        first, second = arguments
+    if len(arguments) == 1:
+        only = arguments[0]
 
-        def call_with_two(frame: Frame, dot: Any) -> Any:
-            run: Run = frame[0]
-            left, right = first(frame, dot), second(frame, dot)
+        def call_with_one(frame: Frame, dot: Any) -> Any:
+            value = only(frame, dot)
             try:
-                run.step()
-                result = call(left, right)
+                result = call(value)
             except (GoError, LanguageError) as error:
                 raise failure(error, node, offset, name) from error
-            if type(result) is str:
-                run.made(result)
+            frame[0].called(value, result)
             return result
 
-        return call_with_two
+        return call_with_one
 
     def call_with_any(frame: Frame, dot: Any) -> Any:
-        run: Run = frame[0]
         values = [argument(frame, dot) for argument in arguments]
         try:
-            run.step()
             result = call(*values)
         except (GoError, LanguageError) as error:
             raise failure(error, node, offset, name) from error
-        if type(result) is str:
-            run.made(result)
+        frame[0].called(values[-1] if values else None, result)
         return result
 
     return call_with_any
@@ -490,16 +482,13 @@ def _calling_after(function: Function, before: Evaluate, arguments: list[Evaluat
     call, name = function.call, function.name
 
     def call_after(frame: Frame, dot: Any) -> Any:
-        run: Run = frame[0]
         last = before(frame, dot)
         values = [argument(frame, dot) for argument in arguments]
         try:
-            run.step()
             result = call(*values, last)
         except (GoError, LanguageError) as error:
             raise failure(error, node, offset, name) from error
-        if type(result) is str:
-            run.made(result)
+        frame[0].called(last, result)
         return result
 
     return call_after

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from tiphys.errors import TemplateError
 from tiphys.languages.golang.quoting import from_bytes, to_bytes
-from tiphys.languages.golang.values import GoError
-from tiphys.languages.gotemplate.execution import Failure, Run, copied
+from tiphys.languages.golang.values import LimitError
+from tiphys.languages.gotemplate.execution import TOO_MUCH, Failure, Run, copied
 from tiphys.languages.gotemplate.functions import CHANGING, functions
 from tiphys.languages.gotemplate.parser import ROOT, parse
 from tiphys.languages.gotemplate.statements import compile_bodies
@@ -47,8 +47,8 @@ class Program:
             self._root.run(run, None)
         except Failure as error:
             raise TemplateError(self._text, str(error), error.remedy, error.offset) from error
-        except GoError as error:
-            raise TemplateError(self._text, str(error)) from error
+        except LimitError as error:
+            raise TemplateError(self._text, str(error), TOO_MUCH) from error
         except RecursionError as error:
             raise TemplateError(self._text, "is nested too deeply to be run", "make it or its input flatter") from error
         parts = run.parts

@@ -8,7 +8,7 @@ from typing import Any
 
 from tiphys.languages.golang import fmt
 from tiphys.languages.golang.comparing import truth
-from tiphys.languages.golang.values import INVALID, Function, GoError, LimitError, Uint8
+from tiphys.languages.golang.values import INVALID, Function, GoError, Uint8
 from tiphys.languages.gotemplate import NO_VALUE
 from tiphys.languages.gotemplate.execution import Failure, Run
 from tiphys.languages.gotemplate.expressions import UNSET, Evaluate, Expressions, Frame, failure
@@ -82,7 +82,7 @@ class _Statements:
     def _statement(self, node: Statement) -> Execute:
         match node:
             case Text():
-                return _text(node)
+                return _text(node.text)
             case Action():
                 return self._action(node)
             case Conditional():
@@ -142,18 +142,18 @@ class _Statements:
         item_place = places[-1] if places else None
 
         def execute(frame: Frame, dot: Any) -> Jump | None:
+            run: Run = frame[0]
+            value = evaluate(frame, dot)
+            if isinstance(value, dict):
+                run.sorted(len(value))
             try:
-                items = _items(evaluate(frame, dot), pairs=key_place is not None)
+                items = _items(value, pairs=key_place is not None)
             except GoError as error:
                 raise failure(error, pipe, pipe.offset) from error
-            run: Run = frame[0]
             empty = True
             for key, item in items:
                 empty = False
-                try:
-                    run.step()
-                except LimitError as error:
-                    raise failure(error, pipe, pipe.offset, "range") from error
+                run.step()
                 if key_place is not None:
                     frame[key_place] = key
                 if item_place is not None:
@@ -173,10 +173,7 @@ class _Statements:
             if body is None:
                 raise Failure(f"template {name!r} not defined", "", offset)
             value = evaluate(frame, dot)
-            try:
-                run.enter()
-            except LimitError as error:
-                raise failure(error, "", offset, f"template {name!r}") from error
+            run.enter()
             body.run(run, value)
             run.leave()
 
@@ -191,11 +188,9 @@ def _invalid(_frame: Frame, _dot: Any) -> Any:
     return INVALID
 
 
-def _text(node: Text) -> Execute:
-    text, offset = node.text, node.offset
-
+def _text(text: str) -> Execute:
     def execute(frame: Frame, _dot: Any) -> None:
-        _write(frame[0], text, offset)
+        frame[0].write(text)
 
     return execute
 
@@ -213,26 +208,15 @@ def _printing(evaluate: Evaluate, node: Action, *, strict: bool) -> Execute:
     def execute(frame: Frame, dot: Any) -> None:
         value = evaluate(frame, dot)
         if type(value) is str:
-            _write(frame[0], value, offset)
-        elif value is INVALID:
-            if strict:
-                raise Failure("is null or absent", str(node.pipe), offset, "use from, path and default, or test it with {{ if }}")
-            _write(frame[0], NO_VALUE, offset)
+            frame[0].write(value)
+        elif value is not INVALID:
+            frame[0].write(fmt.sprint(value))
+        elif strict:
+            raise Failure("is null or absent", str(node.pipe), offset, "use from, path and default, or test it with {{ if }}")
         else:
-            try:
-                text = fmt.sprint(value)
-            except LimitError as error:
-                raise failure(error, node.pipe, offset, "print") from error
-            _write(frame[0], text, offset)
+            frame[0].write(NO_VALUE)
 
     return execute
-
-
-def _write(run: Run, text: str, offset: int) -> None:
-    try:
-        run.write(text)
-    except LimitError as error:
-        raise failure(error, "", offset) from error
 
 
 def _items(value: Any, *, pairs: bool) -> Iterable[tuple[Any, Any]]:

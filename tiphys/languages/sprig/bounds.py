@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from tiphys.languages.golang.values import GoError
+from tiphys.languages.golang.values import LimitError
 
 __all__ = [
     "MAX_CHARACTERS",
@@ -59,21 +59,21 @@ def from_bytes(data: bytes) -> str:
 
 
 def check_text(name: str, size: int, given: int = 0) -> None:
-    """Raises `GoError` where a function is about to make a text of `size` out of one of `given`."""
+    """Raises `LimitError` where a function is about to make a text of `size` out of one of `given`."""
     if size > MAX_TEXT and size > given:
-        raise GoError(f"{name} would make a text of {size:,} bytes; at most {MAX_TEXT:,} are made")
+        raise LimitError(f"{name} would make a text of {size:,} bytes; at most {MAX_TEXT:,} are made")
 
 
 def check_items(name: str, count: int) -> None:
-    """Raises `GoError` where a function is about to make a list of so many items."""
+    """Raises `LimitError` where a function is about to make a list of so many items."""
     if count > MAX_ITEMS:
-        raise GoError(f"{name} would make a list of {count:,} items; at most {MAX_ITEMS:,} are made")
+        raise LimitError(f"{name} would make a list of {count:,} items; at most {MAX_ITEMS:,} are made")
 
 
 def check_characters(name: str, text: str) -> None:
-    """Raises `GoError` where a text is too long to be looked at character by character."""
+    """Raises `LimitError` where a text is too long to be looked at character by character."""
     if len(text) > MAX_CHARACTERS:
-        raise GoError(f"{name} takes at most {MAX_CHARACTERS:,} characters, not {len(text):,}")
+        raise LimitError(f"{name} takes at most {MAX_CHARACTERS:,} characters, not {len(text):,}")
 
 
 class Walk:
@@ -85,7 +85,7 @@ class Walk:
         self._name, self._left = name, MAX_ITEMS
 
     def step(self, items: int = 1) -> None:
-        """Some more items. Raises `GoError` where there are too many."""
+        """Some more items. Raises `LimitError` where there are too many."""
         self._left -= items
         if self._left < 0:
-            raise GoError(f"{self._name} was given more than {MAX_ITEMS:,} items, or a value that contains itself")
+            raise LimitError(f"{self._name} was given more than {MAX_ITEMS:,} items, or a value that contains itself")
