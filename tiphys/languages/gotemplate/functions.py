@@ -1,4 +1,4 @@
-"""The functions of a template: text/template's own, sprig's, and those that are refused here."""
+"""The functions of a template: text/template's own, sprig's (whose `slice` replaces Go's), and those that are refused here."""
 
 from __future__ import annotations
 
@@ -70,32 +70,6 @@ def _indexed(item: Any, place: Any) -> Any:
     return Uint8(item[at]) if isinstance(item, bytes) else item[at]
 
 
-def part(item: Any, *places: Any) -> Any:
-    """`slice`: `x[1:2]` of lists and texts (bytes). A list ends where its items end: what Go may have beyond them is not offered."""
-    if _absent(item):
-        raise GoError("slice of untyped nil")
-    if len(places) > 3:
-        raise GoError(f"too many slice indexes: {len(places)}")
-    if isinstance(item, str):
-        if len(places) == 3:
-            raise GoError("cannot 3-index slice a string")
-        return quoting.from_bytes(_slice(quoting.to_bytes(item), places))
-    if not isinstance(item, list | bytes):
-        raise GoError(f"can't slice item of type {fmt.type_name(item)}")
-    cut = _slice(item, places)
-    return type(item)(cut)
-
-
-def _slice(item: Any, places: tuple[Any, ...]) -> Any:
-    ends = [_position(place, len(item)) for place in places]
-    start, stop = (ends + [0, len(item)][len(ends) :])[:2]
-    if start > stop:
-        raise GoError(f"invalid slice index: {start} > {stop}")
-    if len(ends) == 3 and stop > ends[2]:
-        raise GoError(f"invalid slice index: {stop} > {ends[2]}")
-    return item[start:stop]
-
-
 def _call(function: Any, *_: Any) -> NoReturn:
     if _absent(function):
         raise GoError("call of nil")
@@ -120,7 +94,6 @@ _BUILTINS: Final = (
     Function("not", (_VALUE,), lambda value: not comparing.truth(value), "bool"),
     Function("len", (_VALUE,), length, "int"),
     Function("index", (_VALUE, f"...{_VALUE}"), index, _VALUE),
-    Function("slice", (_VALUE, f"...{_VALUE}"), part, _VALUE),
     Function("call", (_VALUE, f"...{_VALUE}"), _call, _VALUE),
     Function("print", ("...interface{}",), fmt.sprint, "string"),
     Function("printf", ("string", "...interface{}"), fmt.sprintf, "string"),
