@@ -115,5 +115,5 @@ def test_any_layout_prints_something(layout: str, values: list[Any]) -> None:
 
 @pytest.mark.parametrize("bad", ["0x", "1__0", "_1", "1_", "08", "1.5", "", "+", "9" * 20])
 def test_an_integer_that_go_refuses_is_refused(bad: str) -> None:
-    with pytest.raises(ValueError, match="is|invalid"):
+    with pytest.raises(ValueError, match=r"is|invalid"):
         numbers.parse_int(bad)

@@ -184,6 +184,7 @@ def test_a_template_that_is_wrong_is_refused_when_it_is_compiled(text: str) -> N
         "{{ range .Input.body.f }}{{ end }}",
         "{{ range $i, $e := 3 }}{{ end }}",
         "{{ range .Input.nulls }}{{ .x }}{{ end }}",
+        "{{ range $e := .Input.nulls }}{{ $e.x }}{{ end }}",
         "{{ eq 1 1.0 }}",
         "{{ eq .Input.list .Input.list }}",
         "{{ lt nil 1 }}",
@@ -260,6 +261,11 @@ def test_a_template_cannot_stall_the_process(text: str) -> None:
 def test_a_limit_that_was_reached_says_what_to_do() -> None:
     with pytest.raises(TemplateError, match=r"repeat would make .* do this work in the Workflow"):
         render('{{ repeat 1000000000 "x" }}')
+
+
+def test_a_call_on_a_large_text_takes_many_steps() -> None:
+    with pytest.raises(TemplateError, match="took more than 20,000 steps"):
+        render("{{ range until 100 }}{{ $a := upper $.Input }}{{ end }}", "x" * 500_000)
 
 
 def test_a_template_leaves_the_event_as_it_was() -> None:
