@@ -224,6 +224,28 @@ async def test_an_event_from_before_a_sensor_came_is_not_its_business(tmp_path: 
         assert await now.firings() == [{"A": "a2"}]
 
 
+async def test_a_sensor_that_comes_back_as_a_new_one_leaves_the_rows_of_the_old_alone(tmp_path: Path) -> None:
+    scripts = Held()
+    async with running(tmp_path, sensor("A", names="A", filters={"A": SCRIPT}), scripts=scripts) as now:
+        await now.publish("a1")
+        await now.settled("a1")
+        await now.matcher.put(sensor("A", names="A", filters={"A": SCRIPT}, since=await now.bus.log.end(), revision=2))
+        await scripts.free()
+        assert (await now.decided("a1")).verdicts == ()
+        await now.send("a2")
+        assert await now.firings() == [{"A": "a2"}]
+
+
+async def test_a_trigger_gets_one_row_for_all_the_dependencies_that_an_event_concerns(tmp_path: Path) -> None:
+    scripts = Held()
+    program = sensor("A && B", names="AB", filters={"A": SCRIPT, "B": SCRIPT})
+    both = tuple(dataclasses.replace(one, source="src-a") for one in program.dependencies)
+    async with running(tmp_path, dataclasses.replace(program, dependencies=both), scripts=scripts) as now:
+        await now.publish("a1")
+        await now.settled("a1")
+        assert (now.matcher.deferred, len(await now.bus.ledger.deferred(KEY))) == (1, 1)
+
+
 async def test_transformed_data_goes_with_the_held_event_into_the_firing(tmp_path: Path) -> None:
     async with Scripts() as scripts:
         program = sensor("A && B", names="AB", transforms={"A": {"jq": "{n: .name}"}})

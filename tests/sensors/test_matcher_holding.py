@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.sensors.matching import KEY, SCRIPT, Clock, Held, Running, running, sensor
 from tiphys.bus.event import Event
+from tiphys.bus.identity import firing_id
 from tiphys.bus.ledger import VerdictKind
 from tiphys.bus.sqlite import SqliteBus
 
@@ -34,11 +35,17 @@ async def test_hold_all_counts_and_the_firing_has_every_event(tmp_path: Path) ->
         assert await now.stored() == []
 
 
-async def test_firings_that_differ_only_in_an_earlier_event_have_ids_of_their_own(tmp_path: Path) -> None:
-    async with running(tmp_path, sensor("A && B", names="AB", hold={"A": "all", "B": "latest"})) as now:
+async def test_a_firings_id_is_made_of_all_its_events(tmp_path: Path) -> None:
+    async with running(tmp_path, sensor("A && B", names="AB", hold={"A": "all"})) as now:
         await now.send("a1", "a2", "b1")
-        await now.send("a3", "b2")
-        assert len({record.firing.id for record in await now.bus.ledger.firings()}) == 2
+        (record,) = await now.bus.ledger.firings()
+        assert record.firing.id == firing_id(*KEY, {"A": "a1+a2", "B": "b1"})
+
+
+async def test_an_event_that_takes_anothers_place_takes_it_in_the_ledger_too(tmp_path: Path) -> None:
+    async with running(tmp_path, sensor("A && B", names="AB")) as now:
+        await now.send("a1", "a2")
+        assert await now.stored() == ["a2"]
 
 
 async def test_hold_first_keeps_the_first_and_says_of_later_ones_that_they_were_dropped(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ async def quiet(tiphys: Tiphys) -> None:
     async with asyncio.timeout(SETTLE_SECONDS):
         while True:
             waiting = (await tiphys.ask("firings?state=pending&state=started&limit=1"))["items"]
-            newest = (await tiphys.ask("events?limit=1"))["items"]
+            newest = (await tiphys.ask("events?limit=1000"))["items"]
             if not waiting and all(one["decided"] for one in newest):
                 return
             await asyncio.sleep(0.1)
@@ -56,6 +56,7 @@ async def balance(tiphys: Tiphys, cluster: Cluster, sent: Sent) -> Balance:
         outcomes.update({name: count for name, count in event["outcomes"].items() if name != "duplicate"})
     maps = await cluster.objects("/api/v1/configmaps")
     notes = Counter(one["data"]["delivery"] for one in maps if one["metadata"]["name"].startswith("note-"))
+    scripted = Counter(one["data"]["delivery"] for one in maps if one["metadata"]["name"].startswith("script-"))
     both = [(one["data"]["push"], one["data"]["release"]) for one in maps if one["metadata"]["name"].startswith("both-")]
     ticks = Counter(one["data"]["at"] for one in maps if one["metadata"]["name"].startswith("tick-"))
     for delivery in sorted(sent.acknowledged):
@@ -63,7 +64,10 @@ async def balance(tiphys: Tiphys, cluster: Cluster, sent: Sent) -> Balance:
             result.lost.append(f"{delivery} has no verdict")
         if delivery.startswith("push-") and not notes[delivery]:
             result.lost.append(f"{delivery} has no object")
+        if delivery.startswith("push-") and not scripted[delivery]:
+            result.lost.append(f"{delivery} has no object of the script's")
     result.duplicated += [f"{delivery} has {count} objects" for delivery, count in notes.items() if count > 1]
+    result.duplicated += [f"{delivery} has {count} objects of the script's" for delivery, count in scripted.items() if count > 1]
     result.duplicated += [f"{delivery} was never sent" for delivery in notes if delivery not in sent.tried]
     result.duplicated += [f"the tick of {at} has {count} objects" for at, count in ticks.items() if count > 1]
     for number, side in enumerate(("push", "release")):
@@ -71,7 +75,7 @@ async def balance(tiphys: Tiphys, cluster: Cluster, sent: Sent) -> Balance:
             if count > 1:
                 result.duplicated.append(f"{side} {delivery} stands in {count} pairs")
     fired = sum(counts["fired"] for delivery, counts in decided.items())
-    objects = len(notes) + len(both) + len(ticks)
+    objects = len(notes) + len(scripted) + len(both) + len(ticks)
     if fired != objects:
         result.lost.append(f"{fired} firings were decided, {objects} objects exist")
     firings = Counter(one["metadata"]["labels"]["tiphys.dev/firing"] for one in maps if "labels" in one["metadata"])

@@ -63,6 +63,23 @@ spec:
         - {src: {dependencyName: release, dataKey: body.delivery}, dest: data.release}
 ---
 apiVersion: argoproj.io/v1alpha1
+kind: Sensor
+metadata: {name: scripted, namespace: argo}
+spec:
+  dependencies:
+  - {name: push, eventSourceName: forge, eventName: push, filters: {script: "return event.body.delivery ~= nil"}}
+  triggers:
+  - once: {key: "{{ .push.body.delivery }}"}
+    template:
+      name: script
+      k8s:
+        operation: create
+        source:
+          resource: {apiVersion: v1, kind: ConfigMap, metadata: {generateName: script-}, data: {delivery: ""}}
+        parameters:
+        - {src: {dependencyName: push, dataKey: body.delivery}, dest: data.delivery}
+---
+apiVersion: argoproj.io/v1alpha1
 kind: EventSource
 metadata: {name: clock, namespace: argo}
 spec:
