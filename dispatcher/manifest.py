@@ -146,6 +146,8 @@ def check(
             faults.append(FieldError("dlqTrigger", "needs at least once, and atLeastOnce is false", "remove atLeastOnce: false"))
         if spec.dlq_trigger.dlq_trigger is not None:
             faults.append(FieldError("dlqTrigger.dlqTrigger", "would never be used", "remove it"))
+        if spec.dlq_trigger.once is not None:
+            faults.append(FieldError("dlqTrigger.once", "has no effect: each dead letter is handled once", "remove it"))
         faults += (_below("dlqTrigger", fault) for fault in check(spec.dlq_trigger, dependencies, namespace, templates))
     return faults
 
