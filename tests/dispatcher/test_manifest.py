@@ -217,7 +217,9 @@ def test_a_dead_letter_trigger_is_checked_like_any_other_and_cannot_have_one_its
     assert [one.path for one in faults({"template": K8S, "dlqTrigger": {"template": {"name": "dead"}}})] == ["dlqTrigger.template"]
     assert [one.path for one in faults({"template": K8S, "dlqTrigger": log | {"dlqTrigger": log}})] == ["dlqTrigger.dlqTrigger"]
     assert [one.path for one in faults({"template": K8S, "dlqTrigger": log, "atLeastOnce": False})] == ["dlqTrigger"]
-    assert [one.path for one in faults({"template": K8S, "dlqTrigger": log | {"once": {"key": "{{ .a.b }}"}}})] == ["dlqTrigger.once"]
+    assert [one.path for one in faults({"template": K8S, "dlqTrigger": log | {"once": {"key": "{{ .a.b }}"}}})] == [
+        "dlqTrigger.once"
+    ]
 
 
 def test_a_misspelt_field_is_found_with_the_nearest_known_one() -> None:
