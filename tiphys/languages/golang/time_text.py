@@ -67,6 +67,8 @@ class _Fields:
 
 def parse(layout: str, text: str) -> Time:
     """The time; in UTC where the text says nothing of a zone. Raises `GoError` with Go's words."""
+    if max(len(layout), len(text)) > times.MAX_LAYOUT:
+        raise GoError(f"a layout or time of {max(len(layout), len(text)):,} characters; at most {times.MAX_LAYOUT:,} are read")
     fields, rest, at = _Fields(), text, 0
     chunk = ""
     try:

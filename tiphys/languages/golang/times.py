@@ -10,12 +10,26 @@ from typing import Final
 from tiphys.languages import duration
 from tiphys.languages.golang.values import Duration, Function, GoError, Int64, Sized, Time
 
-__all__ = ["DURATION_METHODS", "METHODS", "Month", "Weekday", "format", "in_zone", "nanoseconds", "string", "time_at", "year"]
+__all__ = [
+    "DURATION_METHODS",
+    "MAX_LAYOUT",
+    "METHODS",
+    "Month",
+    "Weekday",
+    "format",
+    "in_zone",
+    "nanoseconds",
+    "string",
+    "time_at",
+    "year",
+]
 
 _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
 _WEEKDAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+MAX_LAYOUT: Final = 1_000
+"""Characters of the longest layout."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = 1_000_000_000
 _CYCLE: Final = 146_097
@@ -93,7 +107,9 @@ def string(time: Time) -> str:
 
 
 def format(time: Time, layout: str) -> str:  # noqa: A001  callers write `times.format`
-    """`Time.Format`."""
+    """`Time.Format`. Raises `GoError` for a layout of more than `MAX_LAYOUT` characters."""
+    if len(layout) > MAX_LAYOUT:
+        raise GoError(f"a layout of {len(layout):,} characters; at most {MAX_LAYOUT:,} are read")
     return _CHUNK.sub(lambda match: _chunk(time, match.group()), layout)
 
 

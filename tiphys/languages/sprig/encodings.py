@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import re
 from typing import Final
 
@@ -11,9 +12,7 @@ from tiphys.languages.sprig.bounds import check_text, from_bytes, to_bytes
 
 __all__ = ["FUNCTIONS", "decode_base64"]
 
-_LINES: Final = re.compile(rb"[\r\n]")
-_BASE64: Final = re.compile(rb"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-_BASE64_DIGITS: Final = re.compile(rb"(?:[\r\n]*[A-Za-z0-9+/])*")
+_BASE64_DIGITS: Final = re.compile(rb"[A-Za-z0-9+/\r\n]*")
 _BASE32_DIGITS: Final = re.compile(rb"[A-Z2-7]*")
 
 
@@ -30,23 +29,25 @@ def _base64_encoded(text: str) -> str:
 def decode_base64(text: str) -> bytes:
     """Raises `ValueError` with Go's text."""
     data = to_bytes(text)
-    plain = _LINES.sub(b"", data)
-    if not _BASE64.fullmatch(plain):
-        raise ValueError(f"illegal base64 data at input byte {_corrupt_base64(data)}")
-    return base64.b64decode(plain)
+    plain = data.translate(None, b"\r\n")
+    try:
+        if len(plain) % 4:  # Python's strict mode lets a superfluous `=` pass
+            raise binascii.Error
+        return binascii.a2b_base64(plain, strict_mode=True)
+    except binascii.Error as error:
+        raise ValueError(f"illegal base64 data at input byte {_corrupt_base64(data)}") from error
 
 
 def _corrupt_base64(data: bytes) -> int:
     """Where Go gives up."""
     digits = _BASE64_DIGITS.match(data)
     at = digits.end() if digits else 0
-    count = len(_LINES.sub(b"", data[:at])) % 4
-    after = _after_lines(data, at)
-    if after == len(data):
-        return after - count  # the last group is short
-    if data[after] != 0x3D or count < 2:
-        return after
-    at = after + 1
+    count = len(data[:at].translate(None, b"\r\n")) % 4
+    if at == len(data):
+        return at - count  # the last group is short
+    if data[at] != 0x3D or count < 2:
+        return at
+    at += 1
     if count == 2:
         at = _after_lines(data, at)
         if at == len(data):
@@ -75,7 +76,7 @@ def _base32_encoded(text: str) -> str:
 
 
 def _base32_decoded(text: str) -> str:
-    data = _LINES.sub(b"", to_bytes(text))
+    data = to_bytes(text).translate(None, b"\r\n")
     digits = _BASE32_DIGITS.match(data)
     end = digits.end() if digits else 0
     bad = _corrupt_base32(data, end)

@@ -84,6 +84,8 @@ def _rand_int(low: int, high: int) -> int:
 
 def _to_decimal(value: Any) -> Int64:
     """The number that a text means in base 8."""
+    if isinstance(value, list | dict):
+        return Int64(0)
     text = fmt.sprint(value)
     digits = text[1:] if text[:1] in ("+", "-") else text
     if not digits or len(digits) > 64 or digits.strip("01234567"):

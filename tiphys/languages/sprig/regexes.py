@@ -5,17 +5,19 @@ The functions without `must` panic in sprig where the pattern is wrong, but for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Final
 
 from tiphys.errors import PatternError
 from tiphys.languages import regex
 from tiphys.languages.golang.values import Function, GoError, NilStrings, Strings
-from tiphys.languages.sprig.bounds import check_items, check_text, well_formed
+from tiphys.languages.sprig.bounds import check_text, well_formed
 
 __all__ = ["FUNCTIONS"]
 
+_MOST: Final = 10_000
+"""Matches that are looked for: each takes some microseconds."""
 _REFERENCE: Final = regex.compile(r"\$(?:\$|\{([\pL\p{Nd}_]+)\}|([\pL\p{Nd}_]+))")
 _SPECIAL: Final = str.maketrans({char: "\\" + char for char in "\\.+*?()|[]{}^$"})
 
@@ -30,9 +32,14 @@ def _compile(pattern: str) -> regex.Pattern:
 def _spans(pattern: str, text: str) -> tuple[regex.Pattern, list[Any]]:
     """All matches. Bytes that are not UTF-8 are matched as U+FFFD, which does not move the others."""
     compiled = _compile(pattern)
-    found = list(islice(compiled.finditer(well_formed(text)), 100_001))
-    check_items("regex", len(found))
-    return compiled, found
+    return compiled, _at_most(compiled.finditer(well_formed(text)))
+
+
+def _at_most(matches: Iterator[Any], count: int = -1) -> list[Any]:
+    found = list(islice(matches, min(count, _MOST + 1) if count >= 0 else _MOST + 1))
+    if len(found) > _MOST:
+        raise GoError(f"the pattern occurs more than {_MOST:,} times")
+    return found
 
 
 def _must_match(pattern: str, text: str) -> bool:
@@ -54,9 +61,7 @@ def _find(pattern: str, text: str) -> str:
 
 def _find_all(pattern: str, text: str, count: int) -> Strings:
     matches = _compile(pattern).finditer(well_formed(text))
-    found = Strings([text[match.start() : match.end()] for match in islice(matches, count if count >= 0 else 100_001)])
-    check_items("regexFindAll", len(found))
-    return found or NilStrings()
+    return Strings([text[match.start() : match.end()] for match in _at_most(matches, count)]) or NilStrings()
 
 
 def _replaced(name: str, pattern: str, text: str, replacement: Callable[[regex.Pattern, Any], str]) -> str:
@@ -121,14 +126,13 @@ def _split(pattern: str, text: str, count: int) -> Strings:
         return Strings([""])
     parts = Strings()
     start = end = 0
-    for match in islice(compiled.finditer(well_formed(text)), count if count > 0 else 100_001):
+    for match in _at_most(compiled.finditer(well_formed(text)), count):
         if count > 0 and len(parts) == count - 1:
             break
         end = match.start()
         if match.end() != 0:
             parts.append(text[start:end])
         start = match.end()
-        check_items("regexSplit", len(parts))
     if end != len(text):
         parts.append(text[start:])
     return parts

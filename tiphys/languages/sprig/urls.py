@@ -132,7 +132,7 @@ def _parse_host(scheme: str, host: str) -> str:
         return _parse_literal(host)
     colon = host.find(":") if scheme in ("http", "https") else host.rfind(":")
     if colon >= 0 and not _PORT.fullmatch(host, colon):
-        raise _Invalid(f"invalid port {quoting.quote(host[colon:])} after host")
+        raise _Invalid(f"invalid port {quoting.quote(host[colon:][:200])} after host")
     return _unescape_host(host)
 
 
@@ -142,7 +142,7 @@ def _parse_literal(host: str) -> str:
     if end < 0:
         raise _Invalid("missing ']' in host")
     if not _PORT.fullmatch(host, end + 1):
-        raise _Invalid(f"invalid port {quoting.quote(host[end + 1 :])} after host")
+        raise _Invalid(f"invalid port {quoting.quote(host[end + 1 :][:200])} after host")
     address, percent, zone = host[1:end].partition("%25")
     address = _unescape_host(address) + (_unescape_zone(percent + zone) if percent else "")
     try:
@@ -163,7 +163,7 @@ def _url_parse(text: str) -> dict[str, Any]:
     try:
         url = _parse(text)
     except _Invalid as error:
-        raise GoError(f"unable to parse url: parse {quoting.quote(text)}: {error}") from error
+        raise GoError(f"unable to parse url: parse {quoting.quote(text[:200])}: {error}") from error
     return {
         "scheme": url.scheme,
         "host": url.host,
