@@ -1,4 +1,4 @@
-"""How much a function may make, and Go strings as bytes.
+"""How much a function may make.
 
 A template runs on the way of an event, so that no function may make much out of little: what is larger than `MAX_TEXT` bytes and larger
 than what went in is refused, and so is a list of more than `MAX_ITEMS`. Functions that walk a value count its items as often as they
@@ -21,8 +21,6 @@ __all__ = [
     "check_characters",
     "check_items",
     "check_text",
-    "from_bytes",
-    "to_bytes",
     "well_formed",
 ]
 
@@ -42,20 +40,6 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 def well_formed(text: str) -> str:
     """The text with U+FFFD for each byte that is not UTF-8."""
     return text if text.isascii() or not _SURROGATE.search(text) else text.translate(SURROGATES)
-
-
-def to_bytes(text: str) -> bytes:
-    """The bytes of a Go string; a surrogate that stands for no byte is U+FFFD."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        whole = (char if char < "\ud800" or "\udc80" <= char <= "\udcff" or char > "\udfff" else "�" for char in text)
-        return "".join(whole).encode("utf-8", "surrogateescape")
-
-
-def from_bytes(data: bytes) -> str:
-    """The Go string of some bytes."""
-    return data.decode("utf-8", "surrogateescape")
 
 
 def check_text(name: str, size: int, given: int = 0) -> None:

@@ -6,39 +6,21 @@ import re
 from typing import Any, Final
 
 from tiphys.languages import gonumber
+from tiphys.languages.golang.numbers import parse_int
 from tiphys.languages.golang.values import Duration as GoDuration
 from tiphys.languages.golang.values import Int64
 
-__all__ = ["MAX_INT64", "MIN_INT64", "parse_int", "to_float64", "to_int", "to_int64", "wrap"]
+__all__ = ["MAX_INT64", "MIN_INT64", "to_float64", "to_int", "to_int64", "wrap"]
 
 MIN_INT64: Final = -(1 << 63)
 MAX_INT64: Final = (1 << 63) - 1
 
 _TRAILING_ZEROS: Final = re.compile(r"\.0+\.*\Z")
-_INTEGER: Final = re.compile(
-    r"([+-]?)(0[xX]_?[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*|0[bB]_?[01]+(?:_[01]+)*|0[oO]?_?[0-7]+(?:_[0-7]+)*|0|[1-9][0-9]*(?:_[0-9]+)*)"
-)
-_LONGEST: Final = 200
 
 
 def wrap(number: int) -> int:
     """A whole number as 64 bits hold it."""
     return number if MIN_INT64 <= number <= MAX_INT64 else (number - MIN_INT64) % (1 << 64) + MIN_INT64
-
-
-def parse_int(text: str) -> int:
-    """`strconv.ParseInt(text, 0, 64)`: Go's prefixes and underscores. Raises `ValueError`."""
-    match = _INTEGER.fullmatch(text) if len(text) <= _LONGEST else None
-    if match is None:
-        raise ValueError(f"{text!r} is no whole number")
-    sign, digits = match.groups()
-    digits = digits.replace("_", "").lower()
-    octal = len(digits) > 1 and digits[0] == "0" and digits[1].isdigit()
-    number = int(digits, 8 if octal else 0)
-    number = -number if sign == "-" else number
-    if not MIN_INT64 <= number <= MAX_INT64:
-        raise ValueError(f"{text!r} is out of range")
-    return number
 
 
 def _whole(value: float) -> int:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from tiphys.languages.golang.quoting import to_bytes
 from tiphys.languages.golang.values import Function, GoError, Struct
-from tiphys.languages.sprig.bounds import to_bytes
 from tiphys.languages.sprig.crypto import INSTALL
 from tiphys.languages.sprig.encodings import decode_base64
 

@@ -16,8 +16,9 @@ import zlib
 from functools import lru_cache
 from typing import Any, Final
 
+from tiphys.languages.golang.quoting import from_bytes, to_bytes
 from tiphys.languages.golang.values import Function, GoError
-from tiphys.languages.sprig.bounds import check_text, from_bytes, to_bytes
+from tiphys.languages.sprig.bounds import check_text
 from tiphys.languages.sprig.encodings import decode_base64
 
 __all__ = ["FUNCTIONS", "INSTALL"]

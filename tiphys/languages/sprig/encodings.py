@@ -7,8 +7,9 @@ import binascii
 import re
 from typing import Final
 
+from tiphys.languages.golang.quoting import from_bytes, to_bytes
 from tiphys.languages.golang.values import Function
-from tiphys.languages.sprig.bounds import check_text, from_bytes, to_bytes
+from tiphys.languages.sprig.bounds import check_text
 
 __all__ = ["FUNCTIONS", "decode_base64"]
 
@@ -29,13 +30,16 @@ def _base64_encoded(text: str) -> str:
 def decode_base64(text: str) -> bytes:
     """Raises `ValueError` with Go's text."""
     data = to_bytes(text)
-    plain = data.translate(None, b"\r\n")
     try:
-        if len(plain) % 4:  # Python's strict mode lets a superfluous `=` pass
-            raise binascii.Error
-        return binascii.a2b_base64(plain, strict_mode=True)
+        return _strictly(data.translate(None, b"\r\n"))
     except binascii.Error as error:
         raise ValueError(f"illegal base64 data at input byte {_corrupt_base64(data)}") from error
+
+
+def _strictly(data: bytes) -> bytes:
+    if len(data) % 4:  # Python's strict mode lets a superfluous `=` pass
+        raise binascii.Error("incorrect padding")
+    return binascii.a2b_base64(data, strict_mode=True)
 
 
 def _corrupt_base64(data: bytes) -> int:

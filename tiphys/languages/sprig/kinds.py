@@ -6,8 +6,9 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 from tiphys.languages.golang import fmt
+from tiphys.languages.golang.quoting import from_bytes
 from tiphys.languages.golang.values import Duration, Function, GoError, NilList, NilStrings, Sized, Strings, Struct, Time, Uint8
-from tiphys.languages.sprig.bounds import Walk, from_bytes
+from tiphys.languages.sprig.bounds import Walk
 
 __all__ = ["FUNCTIONS", "NIL", "deep_equal", "distinct", "empty", "excluded", "items", "kind", "strval", "to_strings"]
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from tiphys.languages.golang.quoting import to_bytes
 from tiphys.languages.golang.values import Function, StringMap, Strings
-from tiphys.languages.sprig.bounds import check_items, check_text, to_bytes
+from tiphys.languages.sprig.bounds import check_items, check_text
 from tiphys.languages.sprig.kinds import strval, to_strings
 
 __all__ = ["FUNCTIONS"]

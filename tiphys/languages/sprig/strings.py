@@ -9,8 +9,9 @@ import string
 from typing import Any, Final
 
 from tiphys.languages.golang import fmt
+from tiphys.languages.golang.quoting import from_bytes, to_bytes
 from tiphys.languages.golang.values import Function, GoError
-from tiphys.languages.sprig.bounds import check_characters, check_items, check_text, from_bytes, to_bytes, well_formed
+from tiphys.languages.sprig.bounds import check_characters, check_items, check_text, well_formed
 from tiphys.languages.sprig.cases import SPACES
 from tiphys.languages.sprig.kinds import strval
 

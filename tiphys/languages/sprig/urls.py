@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tiphys.languages.golang import quoting
+from tiphys.languages.golang.quoting import from_bytes, to_bytes
 from tiphys.languages.golang.values import Function, GoError
-from tiphys.languages.sprig.bounds import from_bytes, to_bytes
 from tiphys.languages.sprig.cases import lower
 from tiphys.languages.sprig.kinds import NIL, kind
 
