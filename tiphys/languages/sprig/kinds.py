@@ -91,18 +91,24 @@ def _is_nil(value: Any) -> bool:
 
 def distinct(values: Sequence[Any]) -> list[Any]:
     """Each value once, in the order of its first occurrence; equal as in `deep_equal`, in linear time."""
-    walk = Walk("uniq")
     found: dict[Hashable, Any] = {}
-    for value in values:
-        found.setdefault(_identity(value, walk), value)
+    for identity, value in zip(_identities("uniq", values), values, strict=True):
+        found.setdefault(identity, value)
     return list(found.values())
 
 
 def excluded(values: Sequence[Any], out: Sequence[Any]) -> list[Any]:
     """The values that are not deeply equal to one of `out`."""
-    walk = Walk("without")
-    leave = {_identity(value, walk) for value in out}
-    return [value for value in values if _identity(value, walk) not in leave]
+    leave = frozenset(_identities("without", out))
+    return [value for identity, value in zip(_identities("without", values), values, strict=True) if identity not in leave]
+
+
+def _identities(name: str, values: Sequence[Any]) -> list[Hashable]:
+    walk = Walk(name)
+    try:
+        return [_identity(value, walk) for value in values]
+    except RecursionError as error:
+        raise GoError(f"{name}: the values are nested too deeply, or contain themselves") from error
 
 
 def _identity(value: Any, walk: Walk) -> Hashable:
