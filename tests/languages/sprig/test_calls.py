@@ -62,6 +62,7 @@ numbers = st.integers(-3, 9)
 @settings(max_examples=20, deadline=None)
 @given(st.lists(texts, min_size=3, max_size=3), st.lists(numbers, min_size=3, max_size=3))
 def test_go_itself_prints_the_same(words: list[str], counts: list[int]) -> None:
+    # Without camelcase: gotp has it from before xstrings 1.5, and leaves `BB` as it is.
     first, second, third = (json.dumps(word, ensure_ascii=False) for word in words)
     one, two, three = counts
     calls = [
