@@ -66,10 +66,7 @@ def test_go_itself_prints_the_same(words: list[str], counts: list[int]) -> None:
     first, second, third = (json.dumps(word, ensure_ascii=False) for word in words)
     one, two, three = counts
     calls = [
-        *(
-            f"{name} {first}"
-            for name in ("upper", "title", "untitle", "swapcase", "snakecase", "kebabcase", "camelcase", "initials")
-        ),
+        *(f"{name} {first}" for name in ("upper", "title", "untitle", "swapcase", "snakecase", "kebabcase", "initials")),
         *(
             f"{name} {first}"
             for name in ("nospace", "clean", "base", "dir", "ext", "b64enc", "b32enc", "b64dec", "int64", "float64", "quote")
