@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import Final
 
 from pydantic import Field, field_validator
 
+from dispatcher.retry import POLICY_NOT_MET
 from tiphys.bus.firing import Target
 from tiphys.clients.kube import Kube
-from tiphys.errors import TriggerError
+from tiphys.errors import ClientError, TriggerError
 from tiphys.schema.backoff import Backoff
 from tiphys.schema.model import Model, problem
 
 __all__ = ["K8sPolicy", "Policy", "StatusPolicy", "confirm"]
-
-NOT_MET: Final = "PolicyNotMet"
 
 
 class K8sPolicy(Model):
@@ -58,14 +56,17 @@ class Policy(Model):
 
 
 async def confirm(kube: Kube | None, policy: K8sPolicy, target: Target, *, transient: bool) -> None:
-    """Wait until the object has the labels. Raises `TriggerError` `PolicyNotMet`: it is gone, or they did not come and that is an error;
-    `transient` says whether looking again later may help. Raises `ClientError` where the server does not say."""
-    if kube is None or not target.api_version:
+    """Wait until the object has the labels. Raises `TriggerError` `PolicyNotMet`: it is gone, the server does not say, or they did not come
+    and that is an error; `transient` says whether looking again later may help there."""
+    if kube is None or not target.api_version or target.operation == "delete":
         return
     for number in range(1, policy.backoff.attempts + 1):
-        found = await kube.get(target.api_version, target.kind, target.name, target.namespace or None)
+        try:
+            found = await kube.get(target.api_version, target.kind, target.name, target.namespace or None)
+        except ClientError as error:
+            raise TriggerError(POLICY_NOT_MET, f"{target} was made and cannot be looked at: {error}", transient=True) from error
         if found is None:
-            raise TriggerError(NOT_MET, f"{target} is gone, so it can have no labels")
+            raise TriggerError(POLICY_NOT_MET, f"{target} is gone, so it can have no labels")
         labels = (found.get("metadata") or {}).get("labels") or {}
         if all(labels.get(key) == value for key, value in policy.labels.items()):
             return
@@ -73,4 +74,4 @@ async def confirm(kube: Kube | None, policy: K8sPolicy, target: Target, *, trans
             await asyncio.sleep(policy.backoff.delay(number, random.random()))  # noqa: S311  jitter
     if policy.error_on_backoff_timeout:
         missing = ", ".join(f"{key}={value}" for key, value in policy.labels.items())
-        raise TriggerError(NOT_MET, f"{target} did not get the labels {missing} in time", transient=transient)
+        raise TriggerError(POLICY_NOT_MET, f"{target} did not get the labels {missing} in time", transient=transient)

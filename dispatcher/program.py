@@ -91,7 +91,7 @@ class TriggerProgram:
         return made
 
     async def confirm(self, made: Target) -> None:
-        """Wait for what `policy.k8s` asks of the object. Raises `TriggerError` `PolicyNotMet`, and `ClientError`."""
+        """Wait for what `policy.k8s` asks of the object. Raises `TriggerError` `PolicyNotMet`."""
         if self.waits_for is not None:
             await confirm(self.services.kube, self.waits_for, made, transient=self._waits_again)
 

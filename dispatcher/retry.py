@@ -31,10 +31,13 @@ from tiphys.bus.firing import Outcome, OutcomeKind
 from tiphys.errors import LanguageError, OutcomeUnknown, Refused, SecretError, TiphysError, TriggerError, Unreachable
 from tiphys.schema.backoff import Backoff
 
-__all__ = ["NAME_TAKEN", "Delays", "RetryPolicy", "decide", "give_up_after_look", "may_act_again"]
+__all__ = ["NAME_TAKEN", "POLICY_NOT_MET", "Delays", "RetryPolicy", "decide", "give_up_after_look", "may_act_again"]
 
 NAME_TAKEN: Final = "NameTaken"
 """The reason of a `TriggerError` for an object that somebody else made under the name we need."""
+
+POLICY_NOT_MET: Final = "PolicyNotMet"
+"""The reason of a `TriggerError` for an object that was made and does not have what `policy.k8s` asks for: its target stands."""
 
 _MAX_EXPONENT: Final = 64
 
@@ -109,9 +112,10 @@ def decide(
     healing = _healing(error, policy)
     if healing is None:
         return Outcome(OutcomeKind.DEAD, reason, str(error))
-    keep = isinstance(error, OutcomeUnknown) or (standing and not isinstance(error, Refused))
+    made = isinstance(error, TriggerError) and error.reason == POLICY_NOT_MET
+    unknown = not made and (isinstance(error, OutcomeUnknown) or (standing and not isinstance(error, Refused)))
     age = now - (first_attempt or now)
-    if keep:  # one more look decides, and it does not act again; a server that stays away for ever ends that too
+    if unknown:  # one more look decides, and it does not act again; a server that stays away for ever ends that too
         over = age >= 2 * policy.horizon
     elif isinstance(error, Refused) and error.status == 429:
         over = age >= policy.horizon
@@ -124,7 +128,7 @@ def decide(
     wait = delays.delay(attempt, draw)
     if isinstance(error, Refused) and error.retry_after is not None:
         wait = max(wait, error.retry_after)
-    return Outcome(OutcomeKind.RETRY if keep else OutcomeKind.RELEASED, reason, str(error), retry_at=now + wait)
+    return Outcome(OutcomeKind.RETRY if unknown or made else OutcomeKind.RELEASED, reason, str(error), retry_at=now + wait)
 
 
 def _healing(error: TiphysError, policy: RetryPolicy) -> Literal["quick", "slow"] | None:
