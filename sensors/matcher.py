@@ -220,6 +220,8 @@ class Matcher:
             else:
                 decision = await self._decide(Making(event, position, at))
                 seen.add(event.id)
+            if not decision.firings:
+                event.forget()
             decided.append((event, decision))
             await self._breathe()
         await self._settle(batch[-1].position, decided)
