@@ -51,7 +51,7 @@ class StatusPolicy(Model):
 class Policy(Model):
     """`policy` of a trigger. `k8s` is for `k8s`, `argoWorkflow` and `workflow`, `status` for `http`; elsewhere neither has an effect."""
 
-    k8s: K8sPolicy | None = None
+    k8s: K8sPolicy | None = Field(default=None, alias="k8s")
     status: StatusPolicy | None = None
 
 
