@@ -20,7 +20,7 @@ from dispatcher.parameters import PayloadParameter, TriggerParameter, apply, con
 from dispatcher.trigger import Notice, Request, Trigger, Work, register
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, Target
-from tiphys.clients.http import HttpRequest, TlsMaterial, flaw_in_header, flaw_in_url
+from tiphys.clients.http import HttpRequest, TlsMaterial, destination, flaw_in_header, flaw_in_url
 from tiphys.errors import FieldError, Refused, TriggerError
 from tiphys.schema.model import Model, field_errors, problem
 from tiphys.schema.secret import ConfigMapRef, SecretRef
@@ -193,7 +193,7 @@ class Http(Trigger[HttpSpec]):
         status = self.policy.status if self.policy is not None else None
         if status is not None and answer.status not in status.allow:
             text = f"answered {answer.status}, and policy.status allows {', '.join(map(str, status.allow))}"
-            raise Refused(f"{spec.method} {spec.url}", answer.status, f"Status{answer.status}", text, answer.retry_after)
+            raise Refused(destination(spec.method, spec.url), answer.status, f"Status{answer.status}", text, answer.retry_after)
         return request.target
 
     async def look(self, target: Target, firing: Firing) -> Target | None:

@@ -272,12 +272,13 @@ async def test_without_a_policy_every_answer_is_a_success(target: HttpTarget, wo
 
 async def test_a_status_that_the_policy_does_not_allow_is_a_refusal_with_its_retry_after(target: HttpTarget, world: World) -> None:
     target.answers = [(429, {"Retry-After": "9"})]
-    made = program(entry(target.url, {"policy": {"status": {"allow": [200, 201]}}}), world)
+    made = program(entry(f"{target.url}/hooks/t0ps3cret", {"policy": {"status": {"allow": [200, 201]}}}), world)
 
     with pytest.raises(Refused, match=r"answered 429, and policy\.status allows 200, 201") as refused:
         await sent(made)
 
     assert (refused.value.status, refused.value.retry_after) == (429, 9.0)
+    assert "t0ps3cret" not in str(refused.value)
 
 
 async def test_a_lost_answer_is_an_unknown_outcome(target: HttpTarget, world: World) -> None:

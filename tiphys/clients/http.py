@@ -35,7 +35,17 @@ from tiphys.clients.kube.backoff import retry_after
 from tiphys.clients.kube.proxies import proxy_for
 from tiphys.errors import OutcomeUnknown, SettingsError, Unreachable
 
-__all__ = ["Answer", "HttpClient", "HttpRequest", "HttpSettings", "TlsMaterial", "flaw_in_header", "flaw_in_url", "open_http"]
+__all__ = [
+    "Answer",
+    "HttpClient",
+    "HttpRequest",
+    "HttpSettings",
+    "TlsMaterial",
+    "destination",
+    "flaw_in_header",
+    "flaw_in_url",
+    "open_http",
+]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -91,6 +101,13 @@ class Answer(NamedTuple):
     retry_after: float | None
     body: bytes
     complete: bool = True
+
+
+def destination(method: str, url: str) -> str:
+    """Where a request goes, for people: without the path and the query, which may hold what is nobody's business."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{method} {parts.scheme}://{parts.hostname}{port}"
 
 
 def flaw_in_url(url: str) -> str:
@@ -201,11 +218,11 @@ class HttpClient:
                 return answer
             request = _redirected(request, status, location)
             if flaw := flaw_in_url(request.url):
-                raise OutcomeUnknown(_target(request), f"answered {status} with a Location that {flaw}")
-        raise OutcomeUnknown(_target(request), f"redirected more than {self._settings.redirects} times")
+                raise OutcomeUnknown(destination(request.method, request.url), f"answered {status} with a Location that {flaw}")
+        raise OutcomeUnknown(destination(request.method, request.url), f"redirected more than {self._settings.redirects} times")
 
     async def _exchange(self, request: HttpRequest, secure: ssl.SSLContext | bool, deadline: float) -> tuple[int, str, Answer]:
-        target = _target(request)
+        target = destination(request.method, request.url)
         if self._settings.public_only and not _is_public(urlsplit(request.url).hostname or ""):
             raise Unreachable(target, "is no public address, and others are not allowed by this service's settings")
         left = max(0.001, deadline - asyncio.get_running_loop().time())
@@ -331,12 +348,6 @@ def _escaped(url: str) -> str:
     host = urlsplit(url).netloc
     head, found, tail = url.partition(host) if host else ("", "", url)
     return head + found + quote(tail, safe=_KEPT)
-
-
-def _target(request: HttpRequest) -> str:
-    parts = urlsplit(request.url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{request.method} {parts.scheme}://{parts.hostname}{port}"
 
 
 def _describe(error: BaseException) -> str:
