@@ -169,6 +169,7 @@ class SqliteLog(EventLog):
         self._wake = asyncio.Event()
         self.origin_numbers = {origin: number for number, origin in store.origins.items()}
         self.recent = Recent()
+        self._reading = False
 
     async def publish(self, event: Event) -> int:
         """As `EventLog.publish`. Refused while the disk takes no writes, while the writer's queue is full, while the event's namespace
@@ -192,11 +193,13 @@ class SqliteLog(EventLog):
             self._store.origins[job.origin_number] = job.origin
             self.origin_numbers[job.origin] = job.origin_number
         self._store.note_published(job.event.namespace, job.size)
-        self.recent.add(job.result, job.event, job.size, job.at, duplicate=job.duplicate)
-        self._wake.set()
+        if self._reading:
+            self.recent.add(job.result, job.event, job.size, job.at, duplicate=job.duplicate)
+            self._wake.set()
 
     async def read(self) -> AsyncIterator[Sequence[Stored]]:
         """As `EventLog.read`. An event that is redelivered first after a start in which nothing was settled counts its attempts."""
+        self._reading = True
         readers, position = await self._store.write(lambda tx: tx.all("begin_reading")[0])
         start, attempted = position, max(self._opened_end, self._store.end)
         while True:
