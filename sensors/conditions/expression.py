@@ -34,7 +34,7 @@ _TOKEN: Final = re.compile(
       | (?P<comparison>>= | <= | == | != | > | <)
       | (?P<not>!)
       | (?P<number>[0-9]+(?![\w.-]))
-      | (?P<name>[^\W\d][\w-]*)
+      | (?P<name>\w[\w-]*(?:\.[\w-]+)*)
       | (?P<quoted>'[^'\\]*' | "[^"\\]*")""",
     re.VERBOSE | re.DOTALL,
 )
@@ -191,7 +191,7 @@ class _Parser:
         if self.at >= len(self.tokens):
             raise self._error("it ends where a dependency is expected", "name a dependency", len(self.text))
         kind, word, offset = self.tokens[self.at]
-        if kind not in ("name", "quoted"):
+        if kind not in ("name", "quoted") and not (kind == "number" and word in self.bits):
             raise self._error(f"unexpected {word!r}", f"name a dependency here; {_MAY_STAND}", offset)
         name = word[1:-1] if kind == "quoted" else word
         if name not in self.bits:

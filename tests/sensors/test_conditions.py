@@ -82,7 +82,17 @@ def test_and_binds_stronger_than_or_and_not_stronger_than_and() -> None:
     assert condition.missing(["b-1"]) == ("a", "d")
     assert compile_condition("d && !a && b-1", NAMES).evaluate(["d", "b-1"])
     assert compile_condition("d && !(a && b-1)", NAMES).evaluate(["d", "b-1"])
+    assert compile_condition("!(!a || !b-1)", NAMES).requires_and
     assert not compile_condition("d && !(a || b-1)", NAMES).evaluate(["d", "b-1"])
+
+
+@pytest.mark.parametrize("names", [["dep.1", "dep.2"], ["1dep", "2"], ["true", "in"], ["a-.b", "_"], ["ä.ö-1", "x"]])
+def test_a_name_is_a_name_with_and_without_quotes(names: list[str]) -> None:
+    for text in (" && ".join(names), " && ".join(map("'{}'".format, names))):
+        condition = compile_condition(text, names)
+        assert condition.names == tuple(names)
+        assert [condition.evaluate(names[:number]) for number in (0, 1, 2)] == [False, False, True]
+    assert compile_condition(f"count({names[1]}) >= 2", names).evaluate([names[1]] * 2)
 
 
 def test_a_dependency_may_be_called_count() -> None:

@@ -190,7 +190,13 @@ def test_a_dependency_that_is_added_drops_nothing_where_conditions_are_left_out(
 
 
 @pytest.mark.parametrize(
-    "change", [{"conditionsReset": [{"byTime": {"cron": "0 6 * * *"}}]}, {"hold": "latest"}, {"k8s": {"operation": "create"}}]
+    "change",
+    [
+        {"conditionsReset": [{"byTime": {"cron": "0 6 * * *"}}]},
+        {"hold": "latest"},
+        {"hold": {"A": "latest"}},
+        {"k8s": {"operation": "create"}},
+    ],
 )
 def test_what_is_no_rule_of_what_is_held_drops_nothing(change: dict[str, Any]) -> None:
     assert program(conditions="A && B").digests == program(conditions="A && B", **change).digests
