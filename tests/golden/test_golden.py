@@ -19,7 +19,7 @@ FILES = sorted(FOLDER.glob("*.jsonl"))
 def test_every_case_is_answered_as_argo_events_answers_or_as_the_table_of_deviations_says(file: Path) -> None:
     report = runner.run(runner.cases([file]), deviations.load())
 
-    assert [failure.id for failure in report.failures] == []
+    assert not report.failures, "\n".join(map(str, report.failures))
     assert report.passed > 0
     assert not report.unknown
 

@@ -240,10 +240,13 @@ async def test_a_closed_store_says_so(tmp_path: Path) -> None:
 
 async def test_the_reader_gets_the_very_event_that_was_published(tmp_path: Path) -> None:
     async with SqliteBus.open(tmp_path) as bus:
-        published = event(1)
+        await bus.log.publish(event(1))
+        reader = bus.log.read()
+        assert [one.event.id for one in await anext(reader)] == [event(1).id]
+        published = event(2)
         await bus.log.publish(published)
 
-        assert (await take(bus.log.read(), 1))[0].event is published
+        assert (await take(reader, 1))[0].event is published
 
 
 async def test_memory_of_recent_events_is_bounded_and_the_reader_misses_none(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import lupa.lua51  # imported here: inside of a loop it would count as a blocking call
+import lupa.luajit21  # noqa: F401  for scripts with `goto`
 from pydantic import ValidationError
 
 from sensors.filters import FilterProgram, Finding, Judgement

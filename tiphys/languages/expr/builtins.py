@@ -5,34 +5,24 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-import time as clock
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
-from tiphys.errors import DurationError
-from tiphys.languages import duration
 from tiphys.languages.expr.fetching import fetch, length
 from tiphys.languages.expr.operators import less, more, pair_key, to_int
+from tiphys.languages.expr.times import now, parse_date, parse_duration, string_of
 from tiphys.languages.expression.arithmetic import to_int64, wrap
 from tiphys.languages.expression.frame import MAX_ITEMS, MAX_TEXT, Fault, Frame
 from tiphys.languages.expression.values import FLOATS, INTEGERS, Int, Pairs, go_type, outward, text_of, to_float
-from tiphys.languages.golang import json_text, time_text
+from tiphys.languages.golang import json_text
 from tiphys.languages.golang.quoting import from_bytes, to_bytes
-from tiphys.languages.golang.values import Duration, GoError, Ints, Sized, Strings, Struct, Time
+from tiphys.languages.golang.values import GoError, Ints, Sized, Strings, Struct
 from tiphys.languages.gonumber import parse_float
 from tiphys.languages.sprig import cases
 
 __all__ = ["FUNCTIONS", "INDIRECT", "to_float64", "to_integer"]
 
 _NUMBERS: Final = FLOATS | INTEGERS
-
-
-def _text(value: Any) -> str:
-    if type(value) is not str:
-        raise Fault(f"{go_type(value)} is no string", "use string(…)")
-    return value
 
 
 def _list(value: Any) -> Sequence[Any]:
@@ -172,7 +162,7 @@ def _median(frame: Frame, value: Any) -> float:
 
 def _cased(change: Callable[[str], str]) -> Callable[[Frame, Any], str]:
     def apply(frame: Frame, value: Any) -> str:
-        text = _text(value)
+        text = string_of(value)
         frame.spend(len(text) >> (8 if text.isascii() else 3))
         return (text.upper() if change is cases.upper else text.lower()) if text.isascii() else change(text)
 
@@ -180,14 +170,14 @@ def _cased(change: Callable[[str], str]) -> Callable[[Frame, Any], str]:
 
 
 def _trim(frame: Frame, value: Any, cut: Any = cases.SPACES) -> str:
-    text, characters = _text(value), _text(cut)
+    text, characters = string_of(value), string_of(cut)
     frame.spend(len(text) >> 10)
     return text.strip(characters) if characters else text
 
 
 def _split(keep: bool) -> Callable[..., Strings]:
     def apply(frame: Frame, value: Any, separator: Any, most: Any = None) -> Strings:
-        text, mark = _text(value), _text(separator)
+        text, mark = string_of(value), string_of(separator)
         count = -1 if most is None else to_int(most)
         frame.spend(len(text) >> 4)
         if not count:
@@ -207,7 +197,7 @@ def _split(keep: bool) -> Callable[..., Strings]:
 
 
 def _replace(frame: Frame, value: Any, old: Any, new: Any, most: Any = None) -> str:
-    text, before, after = _text(value), _text(old), _text(new)
+    text, before, after = string_of(value), string_of(old), string_of(new)
     count = -1 if most is None else to_int(most)
     grown = (len(text) // max(len(before), 1) + 1) * max(len(after) - len(before), 0)
     frame.spend((len(text) + min(grown, MAX_ITEMS * 64)) >> 8)
@@ -215,7 +205,7 @@ def _replace(frame: Frame, value: Any, old: Any, new: Any, most: Any = None) -> 
 
 
 def _repeat(frame: Frame, value: Any, times: Any) -> str:
-    text, count = _text(value), to_int(times)
+    text, count = string_of(value), to_int(times)
     if count < 0 or count > MAX_ITEMS or count * len(text) > MAX_ITEMS * 4:
         raise Fault("repeat makes too long a text, or is told a negative number", "repeat it less often")
     return frame.text(text * count)
@@ -225,15 +215,15 @@ def _join(frame: Frame, value: Any, glue: Any = "") -> str:
     if not isinstance(value, list) or isinstance(value, Ints):
         raise Fault(f"join takes a list of strings, and not {go_type(value)}")
     frame.spend(len(value))
-    parts = [_text(item) for item in value]
-    if sum(map(len, parts)) + len(_text(glue)) * len(parts) > MAX_TEXT:
+    parts = [string_of(item) for item in value]
+    if sum(map(len, parts)) + len(string_of(glue)) * len(parts) > MAX_TEXT:
         raise Fault("join makes too long a text", "join less")
-    return frame.text(_text(glue).join(parts))
+    return frame.text(string_of(glue).join(parts))
 
 
 def _index(last: bool) -> Callable[[Frame, Any, Any], Int]:
     def apply(frame: Frame, value: Any, part: Any) -> Int:
-        text, wanted = _text(value), _text(part)
+        text, wanted = string_of(value), string_of(part)
         frame.spend(len(text) >> 6)
         at = text.rfind(wanted) if last else text.find(wanted)
         return Int(at if at < 0 or text.isascii() else len(to_bytes(text[:at])))
@@ -249,70 +239,25 @@ def _to_json(frame: Frame, value: Any) -> str:
 
 
 def _from_json(frame: Frame, value: Any) -> Any:
-    frame.spend(len(_text(value)) >> 3)
+    frame.spend(len(string_of(value)) >> 3)
     try:
-        return json_text.unmarshal(_text(value))
+        return json_text.unmarshal(string_of(value))
     except GoError as error:
         raise Fault(str(error)) from error
 
 
 def _to_base64(frame: Frame, value: Any) -> str:
-    frame.spend(len(_text(value)) >> 8)
+    frame.spend(len(string_of(value)) >> 8)
     return frame.text(base64.b64encode(to_bytes(value)).decode())
 
 
 def _from_base64(frame: Frame, value: Any) -> str:
-    text = _text(value).replace("\r", "").replace("\n", "")
+    text = string_of(value).replace("\r", "").replace("\n", "")
     frame.spend(len(text) >> 8)
     try:
         return from_bytes(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError) as error:
         raise Fault("the text is no base64") from error
-
-
-# -- times
-
-
-_LAYOUTS: Final = (
-    "2006-01-02",
-    "15:04:05",
-    "2006-01-02 15:04:05",
-    "2006-01-02T15:04:05Z07:00",
-    "02 Jan 06 15:04 MST",
-    "Monday, 02-Jan-06 15:04:05 MST",
-    "Mon, 02 Jan 2006 15:04:05 MST",
-)
-
-
-def _now(_frame: Frame) -> Time:
-    since = clock.time_ns()
-    instant = datetime.fromtimestamp(since // 1_000_000_000, UTC).astimezone()
-    return Time(instant.replace(microsecond=since // 1_000 % 1_000_000), since % 1_000)
-
-
-def _duration(_frame: Frame, value: Any) -> Duration:
-    try:
-        return Duration(duration.parse(_text(value)))
-    except DurationError as error:
-        raise Fault(error.problem, error.remedy) from error
-
-
-def _date(_frame: Frame, value: Any, layout: Any = None, zone: Any = None) -> Time:
-    text = _text(value)
-    if layout is None:
-        for known in _LAYOUTS:
-            try:
-                return time_text.parse(known, text)
-            except GoError:
-                continue  # the next layout may fit
-        raise Fault(f"{text[:50]!r} is no date", 'say how it is written: date(text, "2006-01-02 15:04")')
-    try:
-        found = time_text.parse(_text(layout), text)
-        if zone is None or found.instant.utcoffset():
-            return found
-        return Time(found.instant.replace(tzinfo=ZoneInfo(_text(zone))), found.nanoseconds)
-    except (GoError, ValueError, OSError) as error:
-        raise Fault(str(error)) from error
 
 
 # -- lists and maps
@@ -391,7 +336,7 @@ def _sort(frame: Frame, value: Any, order: Any = "asc") -> list[Any]:
 
 def _sort_by(frame: Frame, value: Any, field: Any, order: Any = "asc") -> list[Any]:
     items = _walk(frame, value)
-    name = _text(field)
+    name = string_of(field)
     return _sorted(frame, items, [_sort_key(item, name) for item in items], order)
 
 
@@ -414,8 +359,8 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "float": to_float64,
     "string": text_of,
     "trim": _trim,
-    "trimPrefix": lambda _frame, value, part=" ": _text(value).removeprefix(_text(part)),
-    "trimSuffix": lambda _frame, value, part=" ": _text(value).removesuffix(_text(part)),
+    "trimPrefix": lambda _frame, value, part=" ": string_of(value).removeprefix(string_of(part)),
+    "trimSuffix": lambda _frame, value, part=" ": string_of(value).removesuffix(string_of(part)),
     "upper": _cased(cases.upper),
     "lower": _cased(cases.lower),
     "split": _split(keep=False),
@@ -425,8 +370,8 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "join": _join,
     "indexOf": _index(last=False),
     "lastIndexOf": _index(last=True),
-    "hasPrefix": lambda _frame, value, part: _text(value).startswith(_text(part)),
-    "hasSuffix": lambda _frame, value, part: _text(value).endswith(_text(part)),
+    "hasPrefix": lambda _frame, value, part: string_of(value).startswith(string_of(part)),
+    "hasSuffix": lambda _frame, value, part: string_of(value).endswith(string_of(part)),
     "max": _extreme(less),
     "min": _extreme(more),
     "sum": _sum,
@@ -436,9 +381,9 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
     "fromJSON": _from_json,
     "toBase64": _to_base64,
     "fromBase64": _from_base64,
-    "now": _now,
-    "duration": _duration,
-    "date": _date,
+    "now": now,
+    "duration": parse_duration,
+    "date": parse_date,
     "first": lambda frame, value: _get(frame, value, Int(0)),
     "last": lambda frame, value: _get(frame, value, Int(-1)),
     "get": _get,

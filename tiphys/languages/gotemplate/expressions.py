@@ -13,17 +13,29 @@ followed in the event as it was decoded, and only what is found is converted to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from tiphys.errors import LanguageError
 from tiphys.languages.golang.comparing import truth
-from tiphys.languages.golang.converting import converter, nil_of, shown
-from tiphys.languages.golang.values import INVALID, Function, GoError, Int32, Int64, LimitError, Uint8, Uint64
+from tiphys.languages.golang.converting import nil_of
+from tiphys.languages.golang.values import INVALID, Function, GoError
 from tiphys.languages.gotemplate import numerals
-from tiphys.languages.gotemplate.execution import TOO_MUCH, Failure, Run
+from tiphys.languages.gotemplate.calling import (
+    Evaluate,
+    Frame,
+    calling,
+    calling_after,
+    constant,
+    converted,
+    failing,
+    failure,
+    literal,
+    miscounted,
+    parameter_of,
+)
+from tiphys.languages.gotemplate.execution import Failure, Run
 from tiphys.languages.gotemplate.fields import member, method, methods_called
-from tiphys.languages.gotemplate.functions import SHORT_CIRCUIT, RefusedFunction
+from tiphys.languages.gotemplate.functions import SHORT_CIRCUIT
 from tiphys.languages.gotemplate.nodes import (
     Bool,
     Chain,
@@ -39,46 +51,10 @@ from tiphys.languages.gotemplate.nodes import (
     Variable,
 )
 
-__all__ = ["UNSET", "Evaluate", "Expressions", "Frame", "failure"]
-
-Frame = list[Any]
-Evaluate = Callable[[Frame, Any], Any]
+__all__ = ["UNSET", "Expressions"]
 
 UNSET: Final = object()
 """What stands in the place of a variable whose declaration was not reached."""
-
-_INTEGERS: Final[Mapping[str, type[int]]] = {
-    **dict.fromkeys(("int", "int8", "int16", "uint", "uint16", "uint32"), int),
-    "int64": Int64, "int32": Int32, "uint8": Uint8, "uint64": Uint64,
-}  # fmt: skip
-_REFUSED: Final = "pass the value in the event, in the manifest or in a Secret"
-
-
-def failure(error: Exception, node: object, offset: int, calling: str = "") -> Failure:
-    """The failure of an expression, from the error of what it did."""
-    if isinstance(error, RefusedFunction):
-        return Failure(str(error), "", offset, _REFUSED)
-    reason = error.problem if isinstance(error, LanguageError) else str(error)
-    remedy = TOO_MUCH if isinstance(error, LimitError) else ""
-    return Failure(f"error calling {calling}: {reason}" if calling else reason, _short(str(node)), offset, remedy)
-
-
-def _short(context: str) -> str:
-    return context if len(context) <= 60 else context[:59] + "…"
-
-
-def _failing(reason: str, node: object, offset: int) -> Evaluate:
-    """What is wrong at compile time and in Go only when it is run."""
-    context = _short(str(node))
-
-    def fail(_frame: Frame, _dot: Any) -> Any:
-        raise Failure(reason, context, offset)
-
-    return fail
-
-
-def _constant(value: Any) -> Evaluate:
-    return lambda _frame, _dot: value
 
 
 class Expressions:
@@ -134,7 +110,7 @@ class Expressions:
             declares = not pipe.assigns or (name == "$" and self._is_root and self.place_of(name) == 1)
             place = self.declare(name) if declares else self.place_of(name)
             if place is None:
-                return _failing(f"undefined variable: {name}", pipe, pipe.offset)
+                return failing(f"undefined variable: {name}", pipe, pipe.offset)
             places.append(place)
         return _storing(evaluate, places) if places else evaluate
 
@@ -159,11 +135,11 @@ class Expressions:
                     return self._fields(self._variable(first.names[0], first), first.names[1:], first, rest, before)
                 return self._value(first)
             case Nil():
-                return _failing("nil is not a command", first, first.offset)
+                return failing("nil is not a command", first, first.offset)
             case _:
                 pass
         if rest or before:
-            return _failing(f"can't give argument to non-function {first}", command, command.offset)
+            return failing(f"can't give argument to non-function {first}", command, command.offset)
         return self._value(first)
 
     # operands
@@ -174,12 +150,12 @@ class Expressions:
             case Dot():
                 return self._dot()
             case Bool() | String():
-                return _constant(node.value)
+                return constant(node.value)
             case Number():
                 try:
-                    return _constant(numerals.ideal(node))
+                    return constant(numerals.ideal(node))
                 except ValueError as error:
-                    return _failing(str(error), node, node.offset)
+                    return failing(str(error), node, node.offset)
             case Field():
                 return self._field(node)
             case Variable():
@@ -191,7 +167,7 @@ class Expressions:
             case Chain():
                 return self._chain(node, [], None)
             case Nil():
-                return _failing("nil is not a value", node, node.offset)
+                return failing("nil is not a value", node, node.offset)
 
     def _dot(self) -> Evaluate:
         return self._all() if self.at_root else _the_dot
@@ -218,7 +194,7 @@ class Expressions:
     def _variable(self, name: str, node: Expression) -> Evaluate:
         place = self.place_of(name)
         if place is None:
-            return _failing(f"undefined variable: {name}", node, node.offset)
+            return failing(f"undefined variable: {name}", node, node.offset)
         if place == 1:
             return self._all() if self._is_root else lambda frame, _dot: frame[1]
         reason, context, offset = f"undefined variable: {name}", str(node), node.offset
@@ -260,7 +236,7 @@ class Expressions:
 
     def _chain(self, node: Chain, rest: list[Expression], before: Evaluate | None) -> Evaluate:
         if isinstance(node.operand, Nil):
-            return _failing(f"indirection through explicit nil in {node}", node, node.offset)
+            return failing(f"indirection through explicit nil in {node}", node, node.offset)
         return self._fields(self._value(node.operand), node.names, node, rest, before)
 
     def _fields(
@@ -327,14 +303,14 @@ class Expressions:
         node: Expression | Command,
     ) -> Evaluate:
         given = len(rest) + (before is not None)
-        if problem := _count(function, given):
-            return _failing(problem, node, node.offset)
+        if problem := miscounted(function, given):
+            return failing(problem, node, node.offset)
         arguments = [receiver] if receiver is not None else []
-        arguments += [self._argument(operand, _parameter(function, number)) for number, operand in enumerate(rest)]
+        arguments += [self._argument(operand, parameter_of(function, number)) for number, operand in enumerate(rest)]
         if before is None:
-            return _calling(function, arguments, node, node.offset)
-        convert = _converted(before, _parameter(function, given - 1), node, node.offset)
-        return _calling_after(function, convert, arguments, node, node.offset)
+            return calling(function, arguments, node, node.offset)
+        convert = converted(before, parameter_of(function, given - 1), node, node.offset)
+        return calling_after(function, convert, arguments, node, node.offset)
 
     def _argument(self, node: Expression, parameter: str) -> Evaluate:
         """An operand for a parameter of a type: a literal takes it, a value must have it."""
@@ -343,17 +319,17 @@ class Expressions:
                 try:
                     nil = nil_of(parameter)
                 except GoError as error:
-                    return _failing(str(error), node, node.offset)
-                return _constant(nil)
+                    return failing(str(error), node, node.offset)
+                return constant(nil)
             case Bool() | Number() | String():
-                return self._value(node) if parameter in ("interface{}", "reflect.Value") else _literal(node, parameter)
+                return self._value(node) if parameter in ("interface{}", "reflect.Value") else literal(node, parameter)
             case _:
-                return _converted(self._value(node), parameter, node, node.offset)
+                return converted(self._value(node), parameter, node, node.offset)
 
     def _short_circuit(self, node: Identifier, rest: list[Expression], before: Evaluate | None) -> Evaluate:
         """`and`, `or`: the first argument that decides, or the last one."""
         if not rest and before is None:
-            return _failing(f"wrong number of args for {node.name}: want at least 1 got 0", node, node.offset)
+            return failing(f"wrong number of args for {node.name}: want at least 1 got 0", node, node.offset)
         arguments = [self._argument(operand, "reflect.Value") for operand in rest]
         deciding = node.name == "or"
 
@@ -395,100 +371,3 @@ def _storing(evaluate: Evaluate, places: list[int]) -> Evaluate:
         return value
 
     return store
-
-
-def _converted(evaluate: Evaluate, parameter: str, node: Expression | Command, offset: int) -> Evaluate:
-    if parameter == "reflect.Value":
-        return evaluate
-    convert = converter(parameter)
-
-    def checked(frame: Frame, dot: Any) -> Any:
-        value = evaluate(frame, dot)
-        try:
-            return convert(value)
-        except GoError as error:
-            raise failure(error, node, offset) from error
-
-    return checked
-
-
-def _literal(node: Bool | Number | String, parameter: str) -> Evaluate:
-    """A literal for a parameter that wants a certain type."""
-    value: Any = None
-    if parameter in _INTEGERS:
-        wanted = "integer"
-        found = node.unsigned if isinstance(node, Number) and parameter.startswith("u") else None
-        found = node.integer if isinstance(node, Number) and not parameter.startswith("u") else found
-        value = None if found is None else _INTEGERS[parameter](found)
-    elif parameter == "float64":
-        wanted = "float"
-        value = node.real if isinstance(node, Number) else None
-    elif parameter in ("string", "bool"):
-        wanted = parameter
-        kind = String if parameter == "string" else Bool
-        value = node.value if isinstance(node, kind) else None
-    else:
-        return _failing(f"can't handle {node} for arg of type {shown(parameter)}", node, node.offset)
-    return _constant(value) if value is not None else _failing(f"expected {wanted}; found {node}", node, node.offset)
-
-
-def _parameter(function: Function, number: int) -> str:
-    """The type of an argument by its number, where the last parameter may take many."""
-    last = len(function.parameters) - 1
-    return function.parameters[min(number, last)].removeprefix("...")
-
-
-def _count(function: Function, given: int) -> str:
-    """What is wrong with the number of arguments."""
-    parameters = function.parameters
-    if parameters and parameters[-1].startswith("..."):
-        wanted = len(parameters) - 1
-        return f"wrong number of args for {function.name}: want at least {wanted} got {given}" if given < wanted else ""
-    if given != len(parameters):
-        return f"wrong number of args for {function.name}: want {len(parameters)} got {given}"
-    return ""
-
-
-def _calling(function: Function, arguments: list[Evaluate], node: object, offset: int) -> Evaluate:
-    call, name = function.call, function.name
-    if len(arguments) == 1:
-        only = arguments[0]
-
-        def call_with_one(frame: Frame, dot: Any) -> Any:
-            value = only(frame, dot)
-            try:
-                result = call(value)
-            except (GoError, LanguageError) as error:
-                raise failure(error, node, offset, name) from error
-            frame[0].called(value, result)
-            return result
-
-        return call_with_one
-
-    def call_with_any(frame: Frame, dot: Any) -> Any:
-        values = [argument(frame, dot) for argument in arguments]
-        try:
-            result = call(*values)
-        except (GoError, LanguageError) as error:
-            raise failure(error, node, offset, name) from error
-        frame[0].called(values[-1] if values else None, result)
-        return result
-
-    return call_with_any
-
-
-def _calling_after(function: Function, before: Evaluate, arguments: list[Evaluate], node: object, offset: int) -> Evaluate:
-    """A call whose last argument comes from the stage before it, which is evaluated first."""
-    call, name = function.call, function.name
-
-    def call_after(frame: Frame, dot: Any) -> Any:
-        last = before(frame, dot)
-        values = [argument(frame, dot) for argument in arguments]
-        try:
-            result = call(*values, last)
-        except (GoError, LanguageError) as error:
-            raise failure(error, node, offset, name) from error
-        frame[0].called(last, result)
-        return result
-
-    return call_after

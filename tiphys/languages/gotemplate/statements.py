@@ -10,8 +10,9 @@ from tiphys.languages.golang import fmt
 from tiphys.languages.golang.comparing import truth
 from tiphys.languages.golang.values import INVALID, Function, GoError, Uint8
 from tiphys.languages.gotemplate import NO_VALUE
+from tiphys.languages.gotemplate.calling import Evaluate, Frame, failure
 from tiphys.languages.gotemplate.execution import Failure, Run
-from tiphys.languages.gotemplate.expressions import UNSET, Evaluate, Expressions, Frame, failure
+from tiphys.languages.gotemplate.expressions import UNSET, Expressions
 from tiphys.languages.gotemplate.nodes import Action, Break, Conditional, Continue, Invoke, Range, Statement, Text
 from tiphys.languages.gotemplate.parser import ROOT
 
