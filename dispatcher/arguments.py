@@ -6,7 +6,6 @@ and a pattern. The result is always text and is never read as YAML or as a templ
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
@@ -15,9 +14,10 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from tiphys.bus.event import NOT_JSON, Event
 from tiphys.errors import FieldError, LanguageError, PathError, PatternError, TemplateError, TriggerError, shorten
 from tiphys.languages import gjson, gotemplate_strict, regex
+from tiphys.languages.gotemplate_names import field_name, mentioned, root_names
 from tiphys.schema.model import Model, problem
 
-__all__ = ["PATTERNS", "Argument", "ArgumentSpec", "ArgumentValue", "Scalar", "data_root", "fixed_values"]
+__all__ = ["PATTERNS", "Argument", "ArgumentSpec", "ArgumentValue", "Scalar", "fixed_values"]
 
 Scalar = str | int | float | bool
 
@@ -30,11 +30,6 @@ PATTERNS: Final[Mapping[str, str]] = {
     "word": r"[\pL\pN_]+",
 }
 """Patterns by name. `git-ref` is a branch, tag or full ref without anything that a shell would read; `name` a Kubernetes name."""
-
-_ACTION: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_QUOTED: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|`[^`]*`|'(?:[^'\\]|\\.)*'")
-_MOVES_THE_DOT: Final = re.compile(r"\b(range|with|define|block|template)\b")
-_ROOT_FIELD: Final = re.compile(r"(?<![\w.)$])\.([A-Za-z_]\w*)")
 
 
 class ArgumentSpec(Model):
@@ -98,7 +93,7 @@ class Argument:
         self._pattern: regex.Pattern | None = None
         if isinstance(spec, str) and "{{" in spec:
             self._template = gotemplate_strict.compile(spec)
-            self._mentioned = frozenset(name for action in self._actions() for name in _ROOT_FIELD.findall(action))
+            self._mentioned = frozenset(mentioned(spec))
         elif isinstance(spec, ArgumentSpec):
             self._shown_pattern = spec.pattern
             self._pattern = regex.compile(PATTERNS.get(spec.pattern, spec.pattern)) if spec.pattern else None
@@ -120,7 +115,7 @@ class Argument:
             return [FieldError(where, error.problem, error.remedy, shorten(error.text))]
         found = []
         for dependency, below in argument._dependencies():
-            if dependency not in dependencies and dependency not in {alias(known) for known in dependencies}:
+            if dependency not in dependencies and dependency not in {field_name(known) for known in dependencies}:
                 known = ", ".join(sorted(dependencies)) or "none"
                 found.append(
                     FieldError(
@@ -144,7 +139,7 @@ class Argument:
         return self._pattern is None or self._pattern.fullmatch(value)
 
     def value(self, events: Mapping[str, Event], root: Mapping[str, Any]) -> str:
-        """The value for these events; `root` is `data_root(events)`. Raises `TriggerError` with the argument's name."""
+        """The value for these events; `root` is `template_root(events)`. Raises `TriggerError` with the argument's name."""
         if self.constant is not None:
             return self.constant
         if self._template is not None:
@@ -187,20 +182,13 @@ class Argument:
             raise TriggerError("ArgumentRefused", f"argument {self.name!r}: {error}") from error
         return result.string if result.exists and result.type is not gjson.Type.NULL else None
 
-    def _actions(self) -> list[str]:
-        """What stands in double braces, without the quoted texts in it."""
-        return [_QUOTED.sub('""', action) for action in _ACTION.findall(self._template.text)] if self._template else []
-
     def _dependencies(self) -> list[tuple[str, str]]:
         """The dependencies that it names, each with the rest of the path to where; none where a template moves the dot."""
         if self._from:
             return [(self._from, ".from")]
         if self._template is None:
             return []
-        actions = self._actions()
-        if any(_MOVES_THE_DOT.search(action) for action in actions):
-            return []
-        return [(name, "") for action in actions for name in _ROOT_FIELD.findall(action)]
+        return [(name, "") for name in root_names(self._template.text)]
 
 
 def fixed_values(spec: Scalar | ArgumentSpec) -> list[str]:
@@ -208,20 +196,6 @@ def fixed_values(spec: Scalar | ArgumentSpec) -> list[str]:
     if isinstance(spec, ArgumentSpec):
         return [text_of(value) for value in (spec.value, spec.default) if value is not None]
     return [] if isinstance(spec, str) and "{{" in spec else [text_of(spec)]
-
-
-def data_root(events: Mapping[str, Event]) -> dict[str, Any]:
-    """What templates see: each dependency's data by its name, and with `_` for every `-`, which Go's templates cannot read in a name."""
-    root = {}
-    for name, event in events.items():
-        if event.payload is not NOT_JSON:
-            root[alias(name)] = root[name] = event.payload
-    return root
-
-
-def alias(dependency: str) -> str:
-    """A dependency's name as a template can write it."""
-    return dependency.replace("-", "_")
 
 
 def text_of(value: Scalar) -> str:

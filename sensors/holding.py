@@ -7,7 +7,6 @@ refuses is tried again with the same decisions until it is taken, so the two nev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -15,12 +14,11 @@ import structlog
 from sensors.conditions import Gate, HeldEvent, JoinStates, Loss, NoJoinKey
 from sensors.making import Making
 from sensors.program import DependencyProgram, TriggerProgram
-from tiphys.bus.event import Event
 from tiphys.bus.firing import DependencyEvent, Firing, TriggerKey
 from tiphys.bus.identity import firing_id
 from tiphys.bus.ledger import Held, VerdictKind
 
-__all__ = ["Holdings", "transformed"]
+__all__ = ["Holdings"]
 
 _log = structlog.get_logger(__name__)
 _JSON: Final = "application/json"
@@ -121,7 +119,7 @@ class Holdings:
         join = ""
         if trigger.correlate is not None:
             try:
-                join = trigger.correlate.key(name, transformed(making.event, data))
+                join = trigger.correlate.key(name, making.event.transformed(data))
             except NoJoinKey:
                 return VerdictKind.ERRORED, None
         return self._meet(trigger, gate, HeldEvent(name, making.event.id, making.position, making.at, join, data), making)
@@ -210,8 +208,3 @@ def _fired(key: TriggerKey, fired: Mapping[str, Sequence[HeldEvent]], completed_
         if earlier:
             more[name] = tuple(earlier)
     return _firing(key, events, more, completed_by, replay)
-
-
-def transformed(event: Event, data: bytes | None) -> Event:
-    """The event as a dependency with a transform sees it (reference 1.2)."""
-    return event if data is None else replace(event, data=data, datacontenttype=_JSON)

@@ -8,12 +8,12 @@ every `-` as well. What is missing is an error, never an empty key.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-from tiphys.bus.event import NOT_JSON, Event
+from tiphys.bus.event import Event, template_root
 from tiphys.errors import FieldError, LanguageError, TemplateError, shorten
 from tiphys.languages import duration, gotemplate_strict
-from tiphys.languages.gotemplate_names import root_names
+from tiphys.languages.gotemplate_names import field_name, root_names
 from tiphys.schema.once import Once
 
 __all__ = ["OnceKey"]
@@ -43,7 +43,7 @@ class OnceKey:
             remedy = "write a template, such as {{ .push.body.after }}"
             yield FieldError(f"{path}.key", "is the same for every event, so the trigger would fire once in all", remedy, spec.key)
             return
-        names = {alias(name) for name in dependencies} | set(dependencies)
+        names = {field_name(name) for name in dependencies} | set(dependencies)
         for name in root_names(spec.key):
             if name not in names:
                 known = ", ".join(dependencies)
@@ -51,18 +51,9 @@ class OnceKey:
 
     def render(self, events: Mapping[str, Event]) -> str:
         """The key of a firing with these events, by dependency. Raises `TemplateError`."""
-        root: dict[str, Any] = {}
-        for name, event in events.items():
-            if event.payload is not NOT_JSON:
-                root[alias(name)] = root[name] = event.payload
-        key = self._template.render(root)
+        key = self._template.render(template_root(events))
         if not key.strip():
             raise TemplateError(self._template.text, "gives an empty key", "use a value that every event has")
         if len(key) > _LONGEST:
             raise TemplateError(self._template.text, f"gives a key of {len(key):,} characters", "use a value that identifies it")
         return key
-
-
-def alias(dependency: str) -> str:
-    """A dependency's name as a template can write it."""
-    return dependency.replace("-", "_")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sensors.holding import transformed
 from sensors.making import Making
 from sensors.program import TriggerProgram
 from tiphys.bus.event import Event
@@ -54,5 +53,5 @@ class Repeating:
 
     async def _event(self, key: TriggerKey, name: str, seen: DependencyEvent, making: Making) -> Event:
         if seen.position == making.position:
-            return transformed(making.event, seen.transformed)
+            return making.event.transformed(seen.transformed)
         return await self._ledger.held_event(Held(key, name, "", seen.id, seen.position, seen.transformed))

@@ -21,11 +21,11 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from dispatcher import objects
-from dispatcher.arguments import Argument, ArgumentValue, data_root, fixed_values
+from dispatcher.arguments import Argument, ArgumentValue, fixed_values
 from dispatcher.naming import label_value
 from dispatcher.trigger import Declared, Request, Services, Templates, Trigger, Work, register
 from dispatcher.workflowtemplates import API_VERSION, Catalogue, disagreement, kind_of
-from tiphys.bus.event import Event
+from tiphys.bus.event import Event, template_root
 from tiphys.bus.firing import Firing, Target
 from tiphys.errors import FieldError, TriggerError, shorten
 from tiphys.schema.model import Model, problem
@@ -154,7 +154,7 @@ class Workflow(Trigger[WorkflowSpec]):
         return self.settings.namespace or self.namespace
 
     def _values(self, events: Mapping[str, Event]) -> dict[str, str]:
-        root = data_root(events)
+        root = template_root(events)
         return {argument.name: argument.value(events, root) for argument in self._arguments}
 
     def _verify(self, declared: Declared, values: Mapping[str, str]) -> None:

@@ -13,7 +13,6 @@ import orjson
 
 from sensors.conditions import Correlate, NoJoinKey
 from sensors.filters.finding import Finding, Judgement
-from sensors.holding import transformed
 from sensors.manifest import OpaqueTrigger, SensorSpec
 from sensors.program import DependencyProgram, SensorProgram
 from sensors.scripts import Program, Runner
@@ -152,7 +151,7 @@ async def _join(dependency: DependencyProgram, correlate: Correlate, event: Even
         judged = await dependency.filters.judge_away(event, scripts)
         if judged.judgement is not Judgement.PASSED:
             return ""
-        return f"correlated by {correlate.key(dependency.name, transformed(event, judged.transformed))}"
+        return f"correlated by {correlate.key(dependency.name, event.transformed(judged.transformed))}"
     except (ScriptsUnavailable, NoJoinKey) as error:
         return str(error)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -17,11 +17,12 @@ from typing import Any, Final
 import orjson
 
 from tiphys.errors import JsonError
-from tiphys.languages import gjson, gojson
+from tiphys.languages import gjson, gojson, gotemplate_names
 
-__all__ = ["DEFAULT_BUS", "NOT_JSON", "Event", "rfc3339", "rfc3339_now"]
+__all__ = ["DEFAULT_BUS", "NOT_JSON", "Event", "rfc3339", "rfc3339_now", "template_root"]
 
 DEFAULT_BUS: Final = "default"
+_JSON: Final = "application/json"
 _NO_EXTENSIONS: Final[Mapping[str, str]] = {}
 
 
@@ -70,7 +71,7 @@ class Event:
     namespace: str
     data: bytes | None = None
     time: str = ""
-    datacontenttype: str = "application/json"
+    datacontenttype: str = _JSON
     bus: str = DEFAULT_BUS
     extensions: Mapping[str, str] = field(default_factory=lambda: _NO_EXTENSIONS, hash=False)
     _payload: Any = field(default=_UNPARSED, init=False, repr=False, compare=False)
@@ -97,11 +98,25 @@ class Event:
             object.__setattr__(self, "_document", document)
         return document
 
+    def transformed(self, data: bytes | None) -> Event:
+        """The event as a dependency with a transform sees it, with `data` (JSON) in place of its own (reference 1.2); itself for `None`."""
+        return self if data is None else replace(self, data=data, datacontenttype=_JSON)
+
     def forget(self) -> None:
         """Let go of the decoded payload, which is many times as large as its text: nobody is expected to ask for it soon. What the next
         event is decoded to then finds its memory still in the processor's cache, which is a third of what decoding costs."""
         object.__setattr__(self, "_payload", _UNPARSED)
         object.__setattr__(self, "_document", None)
+
+
+def template_root(events: Mapping[str, Event]) -> dict[str, Any]:
+    """What templates over several events see: each dependency's data by its name, and by the name that a template can write (`_` for
+    every `-`). A dependency whose event is not JSON is absent."""
+    root: dict[str, Any] = {}
+    for name, event in events.items():
+        if event.payload is not NOT_JSON:
+            root[gotemplate_names.field_name(name)] = root[name] = event.payload
+    return root
 
 
 class _Decoded:

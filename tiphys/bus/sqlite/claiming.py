@@ -17,7 +17,7 @@ from tiphys.bus.sqlite.acting import Begin, Resolve, cancel_some, end_firing
 from tiphys.bus.sqlite.claims import Claimed, Claims, Waiting
 from tiphys.bus.sqlite.deciding import Numbered
 from tiphys.bus.sqlite.log import SqliteLog
-from tiphys.bus.sqlite.records import Damaged, firing_from_row, target_from_text, transformed
+from tiphys.bus.sqlite.records import Damaged, firing_from_row, target_from_text
 from tiphys.bus.sqlite.store import Reader, Store
 from tiphys.bus.sqlite.transaction import Transaction, rows_text
 from tiphys.errors import StaleClaim
@@ -282,7 +282,7 @@ def _claim(claimed: Claimed, one: _Ready, events: dict[int, Event]) -> Claim:
         token=claimed.token,
         deadline=claimed.deadline,
         attempt=one.attempts + 1,
-        events={name: transformed(events[seen.position], seen.transformed) for name, seen in one.firing.events.items()},
+        events={name: events[seen.position].transformed(seen.transformed) for name, seen in one.firing.events.items()},
         target=one.target,
         first_attempt=one.first_attempt,
         decided=one.decided,

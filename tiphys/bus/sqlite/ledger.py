@@ -27,7 +27,7 @@ from tiphys.bus.sqlite.holding import drop_held, release_held
 from tiphys.bus.sqlite.journal import Journal
 from tiphys.bus.sqlite.log import SqliteLog
 from tiphys.bus.sqlite.manifests import Manifests
-from tiphys.bus.sqlite.records import held_crc, id_key, transformed
+from tiphys.bus.sqlite.records import held_crc, id_key
 from tiphys.bus.sqlite.replays import Replays
 from tiphys.bus.sqlite.retention import retain
 from tiphys.bus.sqlite.store import Store
@@ -118,7 +118,7 @@ class SqliteLedger(Ledger):
         event = (await self._log.events_at([held.position])).get(held.position)
         if event is None:
             raise UnknownRecord("event", held.event_id)
-        return transformed(event, held.transformed)
+        return event.transformed(held.transformed)
 
     async def release(self, key: TriggerKey, dependency: str | None = None) -> int:
         """As `Ledger.release`."""

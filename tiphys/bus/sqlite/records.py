@@ -12,7 +12,6 @@ import hashlib
 import re
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
@@ -42,7 +41,6 @@ __all__ = [
     "pack_verdicts",
     "target_from_text",
     "target_text",
-    "transformed",
     "unpack_verdicts",
 ]
 
@@ -136,11 +134,6 @@ def event_from_row(row: Sequence[Any], origins: Mapping[int, Origin], *, check: 
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise Damaged(f"it cannot be decoded ({error})") from error
-
-
-def transformed(event: Event, data: bytes | None) -> Event:
-    """The event as a dependency with a transform saw it (reference 1.2: the content type becomes JSON)."""
-    return event if data is None else replace(event, data=data, datacontenttype=_JSON)
 
 
 # -- verdicts

@@ -12,11 +12,12 @@ from typing import Any, Final
 
 from tiphys.errors import PatternError
 from tiphys.languages import regex
-from tiphys.languages.expression.arithmetic import divide, power, to_int64, wrap
+from tiphys.languages.expression.arithmetic import divide, to_int64, wrap
 from tiphys.languages.expression.closures import Infixes, Prefixes
 from tiphys.languages.expression.frame import MAX_ITEMS, Fault, Frame
 from tiphys.languages.expression.values import FLOATS, INTEGERS, Int, Pairs, deep_equal, go_type, to_float
 from tiphys.languages.golang import times
+from tiphys.languages.golang.powers import power
 from tiphys.languages.golang.values import Duration, Function, GoError, NilList, NilStrings, StringMap, Time
 
 __all__ = ["INFIXES", "PREFIXES", "contains", "equal", "is_nil", "less", "to_int"]

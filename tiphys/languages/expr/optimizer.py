@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tiphys.languages.expr.types import BOOL, FLOAT, INT, STRING, Type
-from tiphys.languages.expression.arithmetic import divide, power, wrap
+from tiphys.languages.expression.arithmetic import divide, wrap
 from tiphys.languages.expression.frame import MAX_ITEMS, MAX_TEXT, Fault
 from tiphys.languages.expression.nodes import Array, Binary, Block, Builtin, Literal, Logical, Member, Node, Unary
 from tiphys.languages.expression.values import Int
+from tiphys.languages.golang.powers import power
 
 __all__ = ["Keys", "optimized"]
 

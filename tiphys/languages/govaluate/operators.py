@@ -8,11 +8,12 @@ from typing import Any, Final, cast
 
 from tiphys.errors import PatternError
 from tiphys.languages import regex
-from tiphys.languages.expression.arithmetic import divide, power, to_int64, to_uint64
+from tiphys.languages.expression.arithmetic import divide, to_int64, to_uint64
 from tiphys.languages.expression.closures import Compiler, Evaluate, Infixes, Prefixes, located
 from tiphys.languages.expression.frame import Fault, Frame
 from tiphys.languages.expression.nodes import Binary, Call, Literal, Name
 from tiphys.languages.expression.values import deep_equal, go_type, text_of, to_float
+from tiphys.languages.golang.powers import power
 
 __all__ = ["INFIXES", "PREFIXES", "Closures"]
 

@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from tiphys.errors import PatternError
 from tiphys.languages import regex
-from tiphys.languages.expression.arithmetic import divide, power
+from tiphys.languages.expression.arithmetic import divide
 from tiphys.languages.golang import json_text
 from tiphys.languages.golang.fmt import sprint
+from tiphys.languages.golang.powers import power
 from tiphys.languages.golang.values import GoError, Int64
 from tiphys.languages.gonumber import parse_bool, parse_float
 from tiphys.languages.jsonpath.purse import Purse

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tiphys.languages.golang import fmt
+from tiphys.languages.golang.powers import power
 from tiphys.languages.golang.values import Function, GoError, Int64, Ints
 from tiphys.languages.sprig.bounds import check_items
 from tiphys.languages.sprig.cast import MAX_INT64, MIN_INT64, to_float64, to_int, to_int64, wrap
@@ -225,43 +226,17 @@ def _ceil(value: Any) -> float:
     return math.copysign(math.ceil(number), number) if math.isfinite(number) else number
 
 
-def _power_of_ten(exponent: int) -> float:
-    """`math.Pow(10, exponent)`, which Go squares and multiplies its way to: from 1e23 on it is not the nearest number."""
-    result, result_exponent = 1.0, 0
-    base, base_exponent = math.frexp(10.0)
-    left = abs(exponent)
-    while left:
-        if base_exponent > 4096:
-            result_exponent += base_exponent
-            break
-        if left & 1:
-            result *= base
-            result_exponent += base_exponent
-        base *= base
-        base_exponent <<= 1
-        if base < 0.5:
-            base += base
-            base_exponent -= 1
-        left >>= 1
-    if exponent < 0:
-        result, result_exponent = 1 / result, -result_exponent
-    try:
-        return math.ldexp(result, result_exponent)
-    except OverflowError:
-        return math.inf
-
-
 def _round(value: Any, places: int, *on: float) -> float:
     """Up from `on` (0.5) and down below it, which for a negative number is always down."""
-    power = _power_of_ten(places)
-    shifted = power * to_float64(value)
+    scale = power(10.0, float(places))  # as Go has it: from 1e23 on it is not the nearest number
+    shifted = scale * to_float64(value)
     if not math.isfinite(shifted):
         whole = shifted
     else:
         whole = _ceil(shifted) if math.modf(shifted)[0] >= (on[0] if on else 0.5) else _floor(shifted)
-    if not power:
+    if not scale:
         return math.nan if not whole or math.isnan(whole) else math.copysign(math.inf, whole)
-    return whole / power
+    return whole / scale
 
 
 _ANY: Final = ("interface{}",)
