@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from dispatcher.queue import Dispatcher
 from eventsource.ingress import Ingress, IngressSettings
@@ -166,3 +167,16 @@ spec: {entrypoint: main, arguments: {parameters: [{name: revision}]}, templates:
         await parts.put(template.replace("name: revision", "name: revison"))
         assert parts.catalog.entries[0].errors == ()
         assert parts.catalog.entries[0].revision > 0
+
+
+async def test_a_refusal_is_logged_once_and_so_is_its_correction(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        with capture_logs() as logs:
+            wrong = SENSOR.replace("name: both", "name: both, conditions: nobody")
+            for text in (wrong, wrong, SENSOR, SENSOR):
+                await parts.put(text)
+
+        assert [entry["action"] for entry in logs if entry["action"].startswith("manifest-")] == [
+            "manifest-refused",
+            "manifest-accepted",
+        ]

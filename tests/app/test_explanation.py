@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.tree import Tree
 
 from tests.app.test_catalog import SENSOR, Parts, running
 from tiphys.app.cli.tables import explanation_tree
 from tiphys.app.explanation import explain
 from tiphys.bus.event import Event
+from tiphys.bus.ledger import Decision, Verdict, VerdictKind
 
 FILTERED = SENSOR.replace(
     "eventName: a}", 'eventName: a, filters: {data: [{path: body.n, type: number, comparator: ">", value: ["10"]}]}}'
@@ -21,7 +23,7 @@ FILTERED = SENSOR.replace(
 async def explained(parts: Parts, event: Event) -> dict[str, Any]:
     await parts.bus.log.publish(event)
     async with asyncio.timeout(10):
-        while not (await parts.bus.ledger.event(event.id)).settled:
+        while not (await parts.bus.ledger.event(event.id)).decided:
             await asyncio.sleep(0.005)
     return await explain(parts.bus.ledger, event.id)
 
@@ -90,3 +92,36 @@ async def test_an_event_of_a_correlated_trigger_says_by_which_value_or_why_by_no
         shown = await explained(parts, event(data))
         assert [(verdict["outcome"], verdict["join"]) for verdict in shown["verdicts"]] == [(outcome, said)]
         assert explanation_tree(shown).children
+
+
+def texts(tree: Tree) -> list[str]:
+    return [f"{tree.label}", *(text for child in tree.children for text in texts(child))]
+
+
+async def test_a_key_of_once_that_has_fired_names_the_firing_and_one_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+    once = "{template: {name: both, conditions: a, log: {}}, once: {key: '{{ .a.sha }}', for: 1h}}"
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(SENSOR.replace("- template: {name: both, log: {}}", f"- {once}"))
+        first = await explained(parts, event(b'{"sha":"9f1c2d"}', id="1" * 32))
+        second = await explained(parts, event(b'{"sha":"9f1c2d","again":true}', id="2" * 32))
+        third = await explained(parts, event(b"{}", id="3" * 32))
+
+        assert [shown["verdicts"][0]["outcome"] for shown in (first, second, third)] == ["fired", "once", "errored"]
+        earlier = first["firings"][0]["id"]
+        assert second["verdicts"][0]["why"] == f"what has this key of once has fired already: {earlier}"
+        assert "sha" in third["verdicts"][0]["why"]
+        for shown in (second, third):
+            assert shown["verdicts"][0]["why"] in texts(explanation_tree(shown))
+
+
+async def test_what_the_process_ended_at_is_not_run_again_to_be_explained(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(FILTERED)
+        decided = await explained(parts, event(b'{"body":{"n":7}}'))
+        aside = Verdict(decided["verdicts"][0]["revision"], 0, 0, VerdictKind.SET_ASIDE)
+        await parts.bus.ledger.settle(1, 0, [Decision("e" * 32, decided["position"], (aside,))])
+
+        verdict = (await explain(parts.bus.ledger, "e" * 32))["verdicts"][-1]
+        assert verdict["outcome"] == "set_aside"
+        assert "not run again" in verdict["why"]
+        assert "filters" not in verdict

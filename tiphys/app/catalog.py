@@ -192,6 +192,8 @@ class Catalog:
             if old is None or old.revision != kept.revision:
                 await self._run_sensor(accepted.plan, program)
                 self._leave(set(old.triggers if old else ()) - set(triggers))
+        if old is not None and old.errors:
+            _log.info("a manifest is accepted again", action="manifest-accepted", kind=key[0], name=f"{key[1]}/{key[2]}")
         self._record(Entry(*key, kept.origin, kept.revision, accepted.generation, (), accepted.notices, triggers))
 
     async def _run_sensor(self, plan: SensorPlan, program: SensorProgram) -> None:

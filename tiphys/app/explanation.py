@@ -6,20 +6,22 @@ so the recorded revision is compiled again and run on the stored event; programs
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from sensors.conditions import Correlate, NoJoinKey
+from sensors.conditions import NoJoinKey
 from sensors.filters.finding import Finding, Judgement
 from sensors.manifest import OpaqueTrigger, SensorSpec
-from sensors.program import DependencyProgram, SensorProgram
+from sensors.once import OnceKey
+from sensors.program import SensorProgram, TriggerProgram
 from sensors.scripts import Program, Runner
 from tiphys.bus.event import NOT_JSON, Event
 from tiphys.bus.firing import Outcome
-from tiphys.bus.ledger import EventRecord, FiringRecord, Kept, Ledger, Verdict
-from tiphys.errors import ScriptsUnavailable, UnknownRecord
+from tiphys.bus.ledger import EventRecord, FiringRecord, Kept, Ledger, Verdict, VerdictKind
+from tiphys.errors import ScriptsUnavailable, TemplateError, UnknownRecord
 
 __all__ = ["describe_event", "describe_firing", "explain", "instant"]
 
@@ -134,26 +136,50 @@ async def _explain_verdict(ledger: Ledger, record: EventRecord, verdict: Verdict
         return shown | {"sensor": "", "trigger": "", "dependency": "", "why": str(error)}
     program = _compile(kept)
     dependency, trigger = program.dependencies[verdict.dependency], program.triggers[verdict.trigger]
-    if trigger.correlate is not None:
-        shown["join"] = await _join(dependency, trigger.correlate, record.event, scripts)
-    return shown | {
+    shown |= {
         "sensor": program.name,
         "trigger": trigger.key.trigger,
         "dependency": dependency.name,
         "conditions": trigger.condition.text,
-        "filters": describe_finding(await dependency.filters.explain_away(record.event, scripts)),
     }
-
-
-async def _join(dependency: DependencyProgram, correlate: Correlate, event: Event, scripts: Runner) -> str:
-    """By which value the event is correlated, or why it has none; empty where it did not come so far. What did not pass is not asked."""
+    if verdict.kind is VerdictKind.SET_ASIDE:
+        return shown | {"why": "the process ended whenever it was decided, so its filters are not run again"}
     try:
-        judged = await dependency.filters.judge_away(event, scripts)
-        if judged.judgement is not Judgement.PASSED:
-            return ""
-        return f"correlated by {correlate.key(dependency.name, event.transformed(judged.transformed))}"
-    except (ScriptsUnavailable, NoJoinKey) as error:
-        return str(error)
+        judged = await dependency.filters.judge_away(record.event, scripts)
+    except ScriptsUnavailable as error:
+        shown["why"] = str(error)
+    else:
+        if judged.judgement is Judgement.PASSED:
+            shown |= _beyond_filters(record, verdict, trigger, dependency.name, record.event.transformed(judged.transformed))
+    return shown | {"filters": describe_finding(await dependency.filters.explain_away(record.event, scripts))}
+
+
+def _beyond_filters(
+    record: EventRecord, verdict: Verdict, trigger: TriggerProgram, dependency: str, event: Event
+) -> dict[str, Any]:
+    """What `correlate` and `once` made of an event that passed: `join`, and why it did not fire."""
+    found = {}
+    if trigger.correlate is not None:
+        try:
+            found["join"] = f"correlated by {trigger.correlate.key(dependency, event)}"
+        except NoJoinKey as error:
+            return {"join": str(error)}
+    if verdict.kind is VerdictKind.ONCE:
+        earlier = ", ".join(one.firing for one in record.repeats if one.trigger == trigger.key)
+        found["why"] = f"what has this key of once has fired already: {earlier}"
+    elif verdict.kind is VerdictKind.ERRORED and trigger.once is not None:
+        found["why"] = _without_key(trigger.once, trigger.condition.names, dependency, event)
+    return found
+
+
+def _without_key(once: OnceKey, names: Sequence[str], dependency: str, event: Event) -> str:
+    """Why a key of `once` could not be made. The events that were held beside this one are no longer known."""
+    if set(names) == {dependency}:
+        try:
+            once.render({dependency: event})
+        except TemplateError as error:
+            return f"the key of once cannot be made: {error}"
+    return f"the key of once could not be made from the events of {', '.join(names)}"
 
 
 def _compile(kept: Kept) -> SensorProgram:

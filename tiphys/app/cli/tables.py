@@ -117,10 +117,10 @@ def explanation_tree(content: Mapping[str, Any]) -> Tree:
         branch.add(Text(f"dependency {verdict['dependency']}, conditions {verdict.get('conditions', '')}"))
         if verdict.get("join"):
             branch.add(Text(verdict["join"]))
+        if verdict.get("why"):
+            branch.add(Text(verdict["why"]))
         if "filters" in verdict:
             _add_finding(branch, verdict["filters"])
-        elif verdict.get("why"):
-            branch.add(Text(verdict["why"]))
     for firing in content["firings"]:
         state = firing["state"]
         line = Text.assemble(f"firing {firing['id']} of {firing['sensor']}/{firing['trigger']}: ", (state, _COLOURS.get(state, "")))
