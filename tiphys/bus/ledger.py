@@ -11,7 +11,7 @@ Five steps are atomic, each one transaction, each durable when its coroutine ret
 One engine owns a ledger. `open_epoch`, called once at its start, raises the epoch and voids every claim of the engine before it;
 a `settle`, `settle_deferred`, `begin` or `resolve` with an older epoch raises `StaleEpoch`.
 
-`tests/bus/ledger_conformance.py` is the suite that every driver passes.
+The suites that every driver passes are `tests/bus/{ledger,deciding,acting,journal,crash}_conformance.py`.
 """
 
 from __future__ import annotations
