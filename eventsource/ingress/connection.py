@@ -122,6 +122,7 @@ class Connection(asyncio.Protocol):
             if self._rest:
                 self._feed_rest(data)
             return  # lingering: read and thrown away until the sender has seen its answer
+        before = self._head
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -130,7 +131,7 @@ class Connection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserCallbackError):
             self._malformed()
         else:
-            if self._head is not None:
+            if self._head is not None and self._head is before:  # all of the data belonged to it
                 self._head_size += len(data)
                 if self._head_size > self._limits.header_line * 4:
                     self._malformed()

@@ -79,6 +79,18 @@ class LedgerConformance(ABC):
             assert unseen == set()
             assert await opened.ledger.seen([event(1).id]) == {event(1).id}
 
+    async def test_a_redelivery_is_seen_while_somebody_reads_as_well(self, place: Place) -> None:
+        async with place.open() as opened:
+            epoch = await opened.ledger.open_epoch()
+            reader = opened.log.read()
+            await opened.log.publish(event(0))
+            await anext(reader)
+            position = await opened.log.publish(event(1))
+            await opened.ledger.settle(epoch, position, [Decision(event(0).id, position - 1), Decision(event(1).id, position)])
+            await opened.log.publish(event(1))
+
+            assert await opened.ledger.seen([event(1).id]) == {event(1).id}
+
     async def test_a_firing_whose_id_exists_is_left_as_it_is(self, place: Place) -> None:
         async with place.open() as opened:
             epoch = await opened.ledger.open_epoch()

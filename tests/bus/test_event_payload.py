@@ -11,9 +11,11 @@ def event(number: int, data: bytes) -> Event:
 
 def test_a_payload_is_decoded_once_until_it_is_forgotten() -> None:
     one = event(1, b'{"a":1}')
-    payload = one.payload
+    payload, document = one.payload, one.document
     assert one.payload is payload
+    assert one.document is document
     one.forget()
+    assert one.document is not document
     assert one.payload == {"a": 1}
     assert one.payload is not payload
 

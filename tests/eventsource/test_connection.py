@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -83,8 +84,12 @@ async def an_upgrade_is_answered_as_any_other_request(h: House, port: int) -> No
 
 async def a_sender_that_closes_its_side_gets_its_answer(h: House, port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    h.log.gate.clear()
     writer.write(post(b'{"a":1}'))
+    await until(lambda: h.ingress.in_flight == 1)
     writer.write_eof()
+    await asyncio.sleep(0.05)  # the end has arrived before the answer is known
+    h.log.gate.set()
     async with asyncio.timeout(WAIT):
         assert (await read_reply(reader)).status == 200
         assert await reader.read() == b""
@@ -128,7 +133,88 @@ async def the_sender_waits_to_be_told(h: House, port: int) -> None:
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         writer.write(b'{"a":1}')
         assert (await read_reply(reader)).status == 200
+        writer.write(post(b'{"a":2}', b"Expect: 100-continue"))
+        assert (await read_reply(reader)).status == 200, "whose body is there is not told to send it"
     writer.close()
+
+
+async def a_target_that_is_too_long(h: House, port: int) -> None:
+    answer = await talk(port, b"GET /%b HTTP/1.1\r\nHost: h\r\n\r\n" % (b"x" * 20_000), wait=WAIT)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+
+
+async def an_answer_before_the_end_of_the_body_ends_the_connection(h: House, port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /nowhere HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n{")
+    async with asyncio.timeout(WAIT):
+        reply = await read_reply(reader)
+        assert (reply.status, reply.headers["connection"]) == (404, "close")
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def whoever_goes_on_sending_after_a_refusal_is_cut_off(h: House, port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(HEAD % (50_000_000, b""))
+    async with asyncio.timeout(WAIT):
+        assert (await read_reply(reader)).status == 413
+        with pytest.raises(ConnectionError):
+            await go_on(writer)
+    writer.close()
+
+
+async def go_on(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def many_requests_and_a_part_of_the_next_in_one_read(h: House, port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    one = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n"
+    writer.write(one * 5000 + one[:20])
+    writer.write(one[20:])
+    async with asyncio.timeout(WAIT):
+        for _ in range(5001):
+            assert (await read_reply(reader)).status == 200
+    writer.close()
+
+
+async def stalls(writer: asyncio.StreamWriter, data: bytes, most: int = 40 << 20) -> bool:
+    """Whether the other side stops reading before it has had `most` bytes."""
+    for _ in range(most // len(data)):
+        writer.write(data)
+        try:
+            async with asyncio.timeout(1):
+                await writer.drain()
+        except TimeoutError:
+            return True
+    return False
+
+
+async def a_body_that_nobody_takes_yet_is_not_read_on(h: House, port: int) -> None:
+    h.log.gate.clear()
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(post(b'{"a":1}') + b"POST /push HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert await stalls(writer, b"%x\r\n%b\r\n" % (1 << 20, bytes(1 << 20)))
+    writer.transport.abort()
+    h.log.gate.set()
+
+
+async def requests_that_wait_for_the_one_before_are_not_read_on(h: House, port: int) -> None:
+    h.log.gate.clear()
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(post(b'{"a":1}'))
+    assert await stalls(writer, b"GET /health HTTP/1.1\r\nHost: h\r\nX: %b\r\n\r\n" % (b"x" * 16_000))
+    writer.transport.abort()
+    h.log.gate.set()
+
+
+async def answers_that_nobody_reads_stop_the_requests_that_follow(h: House, port: int) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+    assert await stalls(writer, b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n" * 1000)
+    writer.transport.abort()
 
 
 SCENARIOS: list[Scenario] = [
@@ -144,6 +230,13 @@ SCENARIOS: list[Scenario] = [
     two_lengths_are_no_request,
     what_follows_a_request_is_no_http,
     the_sender_waits_to_be_told,
+    a_target_that_is_too_long,
+    an_answer_before_the_end_of_the_body_ends_the_connection,
+    whoever_goes_on_sending_after_a_refusal_is_cut_off,
+    many_requests_and_a_part_of_the_next_in_one_read,
+    a_body_that_nobody_takes_yet_is_not_read_on,
+    requests_that_wait_for_the_one_before_are_not_read_on,
+    answers_that_nobody_reads_stop_the_requests_that_follow,
 ]
 
 
@@ -166,18 +259,14 @@ async def test_a_half_sent_head_on_a_kept_connection_has_a_time_limit_too() -> N
         assert h.counted.reasons == ["health", "no-request"]
 
 
-async def test_answers_that_nobody_reads_stop_the_requests_that_follow() -> None:
-    async with house() as h:
-        _, writer = await asyncio.open_connection("127.0.0.1", h.ingress.bound(12000), limit=1)
-        one = b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n"
-        sent = 0
-        try:
-            async with asyncio.timeout(3):
-                while True:
-                    writer.write(one * 1000)
-                    await writer.drain()
-                    sent += 1000
-        except TimeoutError:
-            pass
-        assert len(h.counted.answers) < sent
-        writer.transport.abort()
+async def test_a_request_that_does_not_end_is_cut_off_when_the_ingress_ends() -> None:
+    async with house(stop=0.05) as h:
+        await h.apply(HOOK)
+        h.log.gate.clear()
+        reader, writer = await asyncio.open_connection("127.0.0.1", h.ingress.bound(12000))
+        writer.write(post(b'{"a":1}'))
+        await until(lambda: h.ingress.in_flight == 1)
+    async with asyncio.timeout(WAIT):
+        with contextlib.suppress(ConnectionResetError):  # the usual way of being cut off
+            assert await reader.read() == b""
+    writer.close()

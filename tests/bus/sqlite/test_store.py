@@ -16,6 +16,7 @@ from tests.bus.samples import KEY, Clock, Opened, event, fire, take
 from tests.bus.sqlite.place import SqlitePlace
 from tiphys.bus import Decision, Held, Verdict, VerdictKind
 from tiphys.bus.sqlite import SqliteBus, SqliteSettings
+from tiphys.bus.sqlite.log import Publish
 from tiphys.bus.sqlite.queries import migrations, schema, statements, writer
 from tiphys.bus.sqlite.records import held_crc
 from tiphys.bus.sqlite.store import migrate
@@ -262,6 +263,21 @@ async def test_memory_of_recent_events_is_bounded_and_the_reader_misses_none(tmp
 
         assert 0 < held <= 16
         assert [one.position for one in read] == list(range(1, 31))
+
+
+async def test_events_are_one_statement_only_where_nothing_else_has_to_be_written_with_them(tmp_path: Path) -> None:
+    clock = Clock()
+    async with SqliteBus.open(tmp_path, clock=clock) as bus:
+
+        async def single() -> bool:
+            jobs = [Publish(event(1), bus.log)]
+            return await bus.store.write(lambda tx: Publish.single(tx, jobs))
+
+        assert not await single(), "its origin is new"
+        await bus.log.publish(event(0))
+        assert await single()
+        clock.now += 60
+        assert not await single(), "a new minute is remembered beside them"
 
 
 # -- retention
