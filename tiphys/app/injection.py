@@ -50,7 +50,9 @@ _CLEANING: Final = re.compile(
     r"\b(b64enc|b32enc|sha\d+sum|adler32sum|int|int64|float64|atoi|len|eq|ne|regex\w+|mustRegex\w+|ternary|has)\b"
 )
 _ARGUMENT: Final = re.compile(r"spec\.arguments\.parameters\.(\d+)\.value\Z")
-_ANCHORED: Final = re.compile(r"\^(?:\((?:[^().]|\\\.)*\)|(?:[^().|]|\\\.)*)\$\Z")
+_ATOM: Final = r"(?:[\w/:@=,-]|\\[.dw/-]|\[(?:A-Z|a-z|0-9|A-F|a-f|[\w./:@=])+-?\])(?:[*+?]|\{\d+(?:,\d*)?\})?"
+_ANCHORED: Final = re.compile(rf"\^(?:{_ATOM}|\((?:\?:)?(?:{_ATOM}|\|)*\)[*+?]?)*\$\Z")
+"""A regular expression of nothing but letters, digits and what no interpreter reads, from the beginning to the end of the text."""
 
 
 class _Origin(NamedTuple):
