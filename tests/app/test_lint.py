@@ -169,6 +169,7 @@ def test_a_value_that_github_makes_is_text_only_where_anybody_could_have_sent_it
     sensor = SENSOR.replace("body.ref", "body.after")
     assert "TIP302" not in rules(GITHUB, sensor)
     assert "TIP303" in rules(SOURCE, sensor)
+    assert "TIP303" in rules(GITHUB.replace("      webhookSecret: {name: a, key: b}\n", ""), sensor)
 
 
 def test_an_argument_with_a_pattern_or_an_enum_is_not_flagged() -> None:
