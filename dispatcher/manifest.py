@@ -6,6 +6,7 @@ worse than none. `check` says what types alone do not show.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
@@ -137,7 +138,12 @@ def check(
         if not any(_touches(parameter.dest, fault.path) for parameter in spec.parameters)
     )
     for where, parameter in kind.parameters(settings):
-        faults += _unknown_dependency(f"{path}.{where}", parameter, dependencies)
+        unknown = _unknown_dependency(f"{path}.{where}", parameter, dependencies)
+        faults += (
+            fault
+            for fault in unknown
+            if not any(_touches(one.dest, fault.path.removeprefix("template.")) for one in spec.parameters)
+        )
     faults += _policy_faults(spec.policy, kind)
     if templates is not None:
         faults += (_below(path, fault) for fault in kind.check_templates(settings, namespace, templates))
@@ -207,7 +213,8 @@ def _unknown_dependency(path: str, parameter: TriggerParameter, dependencies: fr
 
 def _touches(dest: str, path: str) -> bool:
     """Whether a template-level parameter may set, or set something below, what a fault is about: the attempt will show then."""
-    return path.startswith(dest) or dest.startswith(path)
+    dotted = re.sub(r"\[(\d+)\]", r".\1", path)
+    return dotted.startswith(dest) or dest.startswith(dotted)
 
 
 def _below(path: str, fault: FieldError) -> FieldError:

@@ -203,6 +203,10 @@ def _risks(spec: SensorSpec[TriggerSpec], raw: dict[str, Any]) -> Iterator[Notic
         filters = dependency.filters
         if filters is None:
             continue
+        kinds = (filters.exprs, filters.data, filters.context, filters.time, filters.git, filters.script)
+        if dependency.filters_logical_operator == "or" and (filters.exprs or filters.data) and sum(map(bool, kinds)) > 1:
+            text = "a path that an event does not have is an error, and drops the event, whatever the other kinds say"
+            yield Notice("warning", f"{path}.filtersLogicalOperator", f"{text}; ask for paths that are always there")
         for number, entry in enumerate(filters.data):
             where = f"{path}.filters.data[{number}]"
             if entry.comparator == "!=" and len(entry.value) > 1:

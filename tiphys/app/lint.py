@@ -1,33 +1,68 @@
-"""`tiphys lint`: the errors and risks of manifests, without a cluster. It asks what the service asks (`tiphys.app.admission`)."""
+"""`tiphys lint`: the errors and risks of manifests, without a cluster. It asks what the service asks (`tiphys.app.admission`), gives each
+finding a rule (`tiphys.app.rules`), and adds what only shows across objects."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from tiphys.app.admission import KINDS, Notice, admit, identity
+from tiphys.app.admission import KINDS, Level, Notice, admit, identity
+from tiphys.app.injection import Injections
+from tiphys.app.rules import BY_ID, rule_for
 from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
 from tiphys.errors import FieldError, ManifestError, SettingsError
 from tiphys.schema.loader import Document, load_documents
 
-__all__ = ["lint_documents", "lint_paths", "print_findings"]
+__all__ = ["Finding", "lint_documents", "lint_paths", "print_findings"]
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
+_HARMLESS: Final = re.compile(
+    r"spec\.(template|replicas|service|type|revisionHistoryLimit|errorOnFailedRound|loggingFields)\Z"
+    r"|spec\.triggers\[\d+\](\.dlqTrigger)?\.template\.\w+\.(group|version|resource)\Z"
+)
+_COMMANDS: Final = {"error": "error", "warning": "warning", "information": "notice"}
 
 
-def lint_paths(paths: Sequence[Path], namespace: str) -> list[Notice]:
-    """Every finding in these files and folders, in their order. Raises `SettingsError` for a path that is not there."""
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What lint has to say: the `rule` (`TIP101`) and its `name`, the path of the field, what is wrong and what to do, and the place.
+    `file` is empty where a document has no origin; `line` is 0 where none is known."""
+
+    rule: str
+    name: str
+    level: Level
+    path: str
+    text: str
+    remedy: str
+    file: str
+    line: int
+
+    @property
+    def where(self) -> str:
+        """`file:line`."""
+        return f"{self.file}:{self.line}" if self.file else f"line {self.line}" if self.line else ""
+
+
+def lint_paths(paths: Sequence[Path], namespace: str) -> list[Finding]:
+    """Every finding in these files and folders, in the order of files and lines. Raises `SettingsError` for a path that is not there."""
     documents: list[Document] = []
-    findings: list[Notice] = []
+    findings: list[Finding] = []
+    order: dict[str, int] = {}
     for file in _files(paths):
+        if str(file) in order:
+            continue
+        order[str(file)] = len(order)
         loaded = load_documents(file.read_bytes(), str(file))
-        findings += map(_from_error, loaded.errors)
+        findings += [_from_error(error, "TIP100") for error in loaded.errors]
         documents += loaded.documents
-    return findings + list(lint_documents(documents, namespace))
+    findings += lint_documents(documents, namespace)
+    return sorted(findings, key=lambda one: (order.get(one.file, -1), one.line))
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -40,46 +75,109 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             raise SettingsError(str(path), "is no file and no folder", "name files or folders of manifests")
 
 
-def _from_error(error: FieldError) -> Notice:
-    value = f" (found {error.shown})" if error.shown else ""
-    remedy = f"; {error.remedy}" if error.remedy else ""
-    return Notice("error", error.path, f"{error.problem}{value}{remedy}", error.where)
-
-
-def lint_documents(documents: Sequence[Document], namespace: str) -> Iterator[Notice]:
-    """Findings of documents, as one installation: arguments are checked against the templates among them, events against the sources."""
+def lint_documents(documents: Sequence[Document], namespace: str) -> Iterator[Finding]:
+    """Findings of documents, as one installation: arguments are checked against the templates among them, parameters are followed from
+    the EventSources among them."""
     templates = KnownTemplates()
     for document in documents:
         kind, space, name = identity(document.object, namespace)
         if kind in TEMPLATE_KINDS:
             templates.put(kind, space, name, document.object)
     seen: dict[tuple[str, str, str], str] = {}
+    removed: dict[str, list[Finding]] = {}
+    injections = Injections(documents, namespace)
     for document in documents:
         key = identity(document.object, namespace)
         if key[0] not in KINDS:
             continue
         where = document.where("metadata.name")
         if key in seen and key[2]:
-            yield Notice("error", "metadata.name", f"{key[0]} {key[1]}/{key[2]} stands at {seen[key]} as well; keep one", where)
+            yield _twice(key, where, seen[key])
         seen[key] = where
-        try:
-            yield from admit(document, namespace, templates).notices
-        except ManifestError as error:
-            yield from map(_from_error, error.errors)
+        for finding in _of_document(document, namespace, templates):
+            if finding.rule == "TIP301":
+                injections.open_route(key, finding.path)
+            if _HARMLESS.match(finding.path) and "no effect" in finding.text:
+                removed.setdefault(finding.file, []).append(finding)
+            else:
+                yield finding
+    for file, fields in removed.items():
+        yield _summary(file, fields)
+    for document, path, text, is_open in injections.found():
+        yield _finding("TIP303" if is_open else "TIP302", path, text, document.where(path))
 
 
-def print_findings(findings: Sequence[Notice], form: str) -> None:
-    """Print findings: a line each for people, or JSON or YAML."""
+def _of_document(document: Document, namespace: str, templates: KnownTemplates) -> Iterator[Finding]:
+    try:
+        yield from map(_from_notice, admit(document, namespace, templates).notices)
+    except ManifestError as error:
+        yield from map(_from_error, error.errors)
+
+
+def _from_notice(notice: Notice) -> Finding:
+    rule = rule_for(notice.level, notice.text)
+    text, _, remedy = notice.text.partition("; ")
+    return Finding(rule.id, rule.name, notice.level, notice.path, text, remedy or rule.advice, *_place(notice.where))
+
+
+def _from_error(error: FieldError, known: str = "") -> Finding:
+    rule = BY_ID[known] if known else rule_for("error", error.problem)
+    value = f" (found {error.shown})" if error.shown else ""
+    text = f"{error.problem}{value}"
+    return Finding(rule.id, rule.name, "error", error.path, text, error.remedy or rule.advice, *_place(error.where))
+
+
+def _finding(known: str, path: str, text: str, where: str) -> Finding:
+    rule = BY_ID[known]
+    return Finding(rule.id, rule.name, rule.level, path, text, rule.advice, *_place(where))
+
+
+def _place(where: str) -> tuple[str, int]:
+    """`file:line` or `line N` in two parts."""
+    file, _, line = where.rpartition(":")
+    digits = line.removeprefix("line ")
+    return (file, int(digits)) if digits.isdigit() else (where, 0)
+
+
+def _twice(key: tuple[str, str, str], where: str, before: str) -> Finding:
+    kind, namespace, name = key
+    what = f"{kind} {namespace}/{name} stands at {before} as well"
+    same = _place(where)[0] == _place(before)[0]
+    return _finding("TIP106" if same else "TIP110", "metadata.name", what, where)
+
+
+def _summary(file: str, fields: Sequence[Finding]) -> Finding:
+    counts = Counter(re.sub(r"\[\d+\]", "[]", field.path) for field in fields)
+    names = ", ".join(f"{path} ({count}x)" if count > 1 else path for path, count in counts.items())
+    first = min(fields, key=lambda field: field.line)
+    return _finding("TIP401", first.path, f"without effect here, and harmless: {names}", first.where)
+
+
+def print_findings(findings: Sequence[Finding], form: str) -> None:
+    """Print findings as `text`, a line each for people; `json`; or `github`, annotations of GitHub Actions."""
     if form == "json":
         sys.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False) + "\n")
         return
-    if form == "yaml":
-        import yaml  # noqa: PLC0415
-
-        sys.stdout.write(yaml.safe_dump([asdict(finding) for finding in findings], sort_keys=False, allow_unicode=True))
-        return
     for finding in findings:
-        where = f"{finding.where}: " if finding.where else ""
-        sys.stdout.write(f"{where}{finding.level}: {finding.path}: {finding.text}\n")
-    errors = sum(1 for finding in findings if finding.level == "error")
-    sys.stdout.write(f"{errors} errors, {len(findings) - errors} other findings\n")
+        sys.stdout.write(_annotation(finding) if form == "github" else _line(finding))
+    if form == "text":
+        errors = sum(1 for finding in findings if finding.level == "error")
+        sys.stdout.write(f"{errors} errors, {len(findings) - errors} other findings\n")
+
+
+def _line(finding: Finding) -> str:
+    where = f"{finding.where}: " if finding.where else ""
+    return f"{where}{finding.level}: {finding.path}: {finding.text}; {finding.remedy} [{finding.rule} {finding.name}]\n"
+
+
+def _annotation(finding: Finding) -> str:
+    """A workflow command of GitHub Actions. Its file is seen by GitHub only if it is relative to the repository, as the paths given are."""
+    properties = {"file": finding.file, "line": str(finding.line or ""), "title": f"{finding.rule} {finding.name}"}
+    shown = ",".join(f"{key}={_escaped(value, ':,')}" for key, value in properties.items() if value)
+    return f"::{_COMMANDS[finding.level]} {shown}::{_escaped(f'{finding.path}: {finding.text}; {finding.remedy}')}\n"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    for letter in f"%\r\n{more}":
+        text = text.replace(letter, f"%{ord(letter):02X}")
+    return text

@@ -30,6 +30,14 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
+class Findings(StrEnum):
+    """How findings are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder of the service (default .tiphys).", show_default=False)]
 Output = Annotated[Format, typer.Option("--output", "-o", help="table, json or yaml.")]
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Only this namespace.")]
@@ -102,7 +110,7 @@ def demo(
 @app.command()
 def lint(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders of manifests.")],
-    output: Output = Format.TABLE,
+    output: Annotated[Findings, typer.Option("--output", "-o", help="text, json or github.")] = Findings.TEXT,
     namespace: Annotated[str, typer.Option(help="Namespace of manifests that name none.")] = "argo",
 ) -> None:
     """Find errors and risks in manifests. Ends with 3 if there is an error."""
