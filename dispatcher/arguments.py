@@ -7,35 +7,26 @@ and a pattern. The result is always text and is never read as YAML or as a templ
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from dispatcher.parameters.presets import Shape
 from tiphys.bus.event import NOT_JSON, Event
 from tiphys.errors import FieldError, LanguageError, PathError, PatternError, TemplateError, TriggerError, shorten
-from tiphys.languages import gjson, gotemplate_strict, regex
+from tiphys.languages import gjson, gotemplate_strict
 from tiphys.languages.gotemplate_names import field_name, mentioned, root_names
 from tiphys.schema.model import Model, problem
 
-__all__ = ["PATTERNS", "Argument", "ArgumentSpec", "ArgumentValue", "Scalar", "fixed_values"]
+__all__ = ["Argument", "ArgumentSpec", "ArgumentValue", "Scalar", "fixed_values"]
 
 Scalar = str | int | float | bool
-
-PATTERNS: Final[Mapping[str, str]] = {
-    "git-ref": r"[\pL\pN_+@=#%][\pL\pN_+@=#%,-]*(\.[\pL\pN_+@=#%,-]+)*(/[\pL\pN_+@=#%,-]+(\.[\pL\pN_+@=#%,-]+)*)*",
-    "sha": r"[0-9a-f]{7,64}",
-    "semver": r"v?[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?",
-    "integer": r"-?[0-9]+",
-    "name": r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?",
-    "word": r"[\pL\pN_]+",
-}
-"""Patterns by name. `git-ref` is a branch, tag or full ref without anything that a shell would read; `name` a Kubernetes name."""
 
 
 class ArgumentSpec(Model):
     """An argument written as a map: `value` as it is, or what stands at `path` (gjson) of dependency `from`, else `default`.
 
-    `pattern` is one of `PATTERNS` by name or a regular expression (RE2) that the whole value must match.
+    `pattern` is one of `dispatcher.parameters.presets.PATTERNS` by name or a regular expression (RE2) that the whole value must match.
     """
 
     value: Scalar | None = None
@@ -90,13 +81,13 @@ class Argument:
         self._mentioned: frozenset[str] = frozenset()
         self._path: gjson.Path | None = None
         self._default: str | None = None
-        self._pattern: regex.Pattern | None = None
+        self._pattern: Shape | None = None
         if isinstance(spec, str) and "{{" in spec:
             self._template = gotemplate_strict.compile(spec)
             self._mentioned = frozenset(mentioned(spec))
         elif isinstance(spec, ArgumentSpec):
             self._shown_pattern = spec.pattern
-            self._pattern = regex.compile(PATTERNS.get(spec.pattern, spec.pattern)) if spec.pattern else None
+            self._pattern = Shape(spec.pattern) if spec.pattern else None
             self.constant = None if spec.value is None else text_of(spec.value)
             self._default = None if spec.default is None else text_of(spec.default)
             self._from, self._path = spec.from_, gjson.compile(spec.path)
@@ -136,7 +127,7 @@ class Argument:
 
     def allows(self, value: str) -> bool:
         """Whether the pattern, if there is one, matches the whole value."""
-        return self._pattern is None or self._pattern.fullmatch(value)
+        return self._pattern is None or self._pattern.allows(value)
 
     def value(self, events: Mapping[str, Event], root: Mapping[str, Any]) -> str:
         """The value for these events; `root` is `template_root(events)`. Raises `TriggerError` with the argument's name."""

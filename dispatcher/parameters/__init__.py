@@ -2,7 +2,7 @@
 
 from dispatcher.parameters.apply import apply, construct_payload
 from dispatcher.parameters.manifest import PayloadParameter, TriggerParameter, TriggerParameterSource, notices
-from dispatcher.parameters.resolve import Resolved, resolve
+from dispatcher.parameters.resolve import Resolved, resolve, resolve_parameter
 
 __all__ = [
     "PayloadParameter",
@@ -13,4 +13,5 @@ __all__ = [
     "construct_payload",
     "notices",
     "resolve",
+    "resolve_parameter",
 ]

@@ -16,16 +16,18 @@ __all__ = ["apply", "construct_payload"]
 def apply(
     parameters: Sequence[TriggerParameter], object_text: bytes, events: Mapping[str, Event], warnings: list[str] | None = None
 ) -> bytes:
-    """The object with all parameters set, one after the other. A parameter whose dependency has no event and no default is left out.
+    """The object with all parameters set, one after the other. A parameter whose dependency has no event and no default is left out,
+    and so is one with `onMissing: skip` that finds nothing.
 
-    Raises `TriggerError`: `ParameterNotFound`, `ParameterDataUnusable`, `ParameterNotSet` (its place does not fit the object).
+    Raises `TriggerError`: `ParameterNotFound`, `ParameterDataUnusable`, `ParameterNotSet` (its place does not fit the object),
+    `ParameterNotConverted` and `ParameterRefused` (`type` and `validate`).
     `warnings` collects, for the record of the attempt, what argo-events passes over in silence: a `dest` that matches nothing, a template
     that failed before its fallback.
     """
     resolver = Resolver(events, warnings)
     for number, parameter in enumerate(parameters):
         where = f"parameters[{number}] for {parameter.dest}: "
-        resolved = resolver.resolve(parameter.src, where)
+        resolved = resolver.parameter(parameter, where)
         if resolved is not None:
             object_text = _set(object_text, parameter, resolved, where, warnings)
     return object_text
@@ -41,10 +43,12 @@ def construct_payload(payload: Sequence[PayloadParameter], events: Mapping[str, 
     body = b""
     for number, parameter in enumerate(payload):
         where = f"payload[{number}] for {parameter.dest or 'the whole body'}: "
-        resolved = resolver.resolve(parameter.src, where)
+        resolved = resolver.parameter(parameter, where)
         if parameter.place is None:
             if resolved is not None:
                 return resolved.value
+            continue
+        if resolved is None and parameter.on_missing == "skip":
             continue
         if resolved is None:
             name = parameter.src.dependency_name
@@ -72,7 +76,7 @@ def _set(text: bytes, parameter: TriggerParameter, resolved: Resolved, where: st
 def _put(
     text: bytes, parameter: PayloadParameter, place: sjson.Place, resolved: Resolved, where: str, warnings: list[str] | None
 ) -> bytes:
-    raw = parameter.src.use_raw_data and resolved.type is not gjson.Type.STRING
+    raw = (parameter.src.use_raw_data or parameter.type is not None) and resolved.type is not gjson.Type.STRING
     try:
         made = place.set_raw(text, resolved.value) if raw else place.set(text, resolved.value)
     except PathError as error:

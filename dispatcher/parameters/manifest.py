@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from pydantic import PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from dispatcher.parameters.conversion import WANTED, ValueType, convert
+from dispatcher.parameters.validation import Validation
 from tiphys.errors import FieldError, PathError, TemplateError, shorten
 from tiphys.languages import gjson, gotemplate, sjson
 from tiphys.schema.model import Model, problem
@@ -91,12 +93,27 @@ class TriggerParameterSource(Model):
         return self._finder
 
 
+class Inadmissible(Exception):  # noqa: N818  it never leaves this package
+    """A value that `type` or `validate` does not let through: `reason` as in `TriggerError`, the `fault` and the `remedy`."""
+
+    def __init__(self, reason: str, fault: str, remedy: str) -> None:
+        super().__init__(fault)
+        self.reason, self.fault, self.remedy = reason, fault, remedy
+
+
 class PayloadParameter(Model):
-    """An entry of `payload`: a value and its place in the body. An empty `dest` makes the value the whole body."""
+    """An entry of `payload`: a value and its place in the body. An empty `dest` makes the value the whole body.
+
+    Extensions of ours: `type` converts the value before it is set, `validate` says which values are let through, and `onMissing` what to do
+    where `src` finds nothing: `error` (as without it), `skip` (leave the place alone) or `default` (use `src.value`).
+    """
 
     src: TriggerParameterSource
     dest: str = ""
     operation: Literal["", "append", "overwrite", "prepend"] = ""
+    type: ValueType | None = None
+    validation: Validation | None = Field(default=None, alias="validate")
+    on_missing: Literal["error", "skip", "default"] | None = None
     _place: sjson.Place | None = PrivateAttr(default=None)
 
     @field_validator("dest")
@@ -104,6 +121,40 @@ class PayloadParameter(Model):
     def _is_place(cls, value: str) -> str:
         _check_path(value)
         return value
+
+    @model_validator(mode="after")
+    def _agrees(self) -> PayloadParameter:
+        default = self.src.value
+        if self.on_missing == "default" and default is None:
+            raise problem("has onMissing: default and no default", "add src.value")
+        if self.on_missing in ("error", "skip") and default is not None:
+            text = f"has onMissing: {self.on_missing} and a default (src.value)"
+            raise problem(text, "leave out src.value, or write onMissing: default")
+        if self.type not in (None, "string") and self.operation in ("append", "prepend"):
+            raise problem(f"has type: {self.type}, and {self.operation} makes a text", "leave out one of them")
+        flaw = self.validation.flaw(self.type) if self.validation is not None else None
+        if flaw is None and default is not None:
+            try:
+                self.admit(gjson.Type.STRING, default.encode("utf-8", "surrogatepass"))
+            except Inadmissible as error:
+                flaw = f"src.value {error.fault}", "correct one of the two"
+        if flaw is not None:
+            raise problem(*flaw)
+        return self
+
+    def admit(self, kind: gjson.Type, value: bytes) -> tuple[gjson.Type, bytes]:
+        """What was found, as `type` and `validate` let it through. Raises `Inadmissible`."""
+        if self.type is not None:
+            made = convert(kind, value, self.type)
+            if made is None:
+                text = f"{shorten(gjson.decode(value))} cannot be made {WANTED[self.type]} (type: {self.type})"
+                raise Inadmissible("ParameterNotConverted", text, "correct the type, or filter such events out")
+            kind, value = made
+        if self.validation is not None:
+            text = gjson.decode(value)
+            if complaint := self.validation.complaint(text, self.type):
+                raise Inadmissible("ParameterRefused", f"{shorten(text)} {complaint}", "filter such events out, or widen validate")
+        return kind, value
 
     def model_post_init(self, context: Any, /) -> None:
         """Compile the place."""
@@ -144,7 +195,10 @@ def notices(parameter: PayloadParameter, path: str) -> list[FieldError]:
     if src.from_data and (src.context_key or src.context_template):
         name = "contextKey" if src.context_key else "contextTemplate"
         found.append(FieldError(f"{path}.src.{name}", "is ignored, since a data field is set", "leave one of them out"))
-    if src.use_raw_data and (finder is None or finder.key is None):
+    if src.use_raw_data and parameter.type is not None:
+        text = f"has no effect beside type: {parameter.type}"
+        found.append(FieldError(f"{path}.src.useRawData", text, "leave it out"))
+    elif src.use_raw_data and (finder is None or finder.key is None):
         text = "has no effect: only what a key finds has a type, a template, a default and the whole event are text"
         found.append(FieldError(f"{path}.src.useRawData", text, "use dataKey, or leave it out"))
     if finder is not None and finder.template_error:

@@ -8,14 +8,14 @@ from typing import Any, Final
 
 import orjson
 
-from dispatcher.parameters.manifest import Finder, TriggerParameterSource
+from dispatcher.parameters.manifest import Finder, Inadmissible, PayloadParameter, TriggerParameterSource
 from tiphys.bus.event import NOT_JSON, Event
 from tiphys.bus.wire import context_json, sensor_event_json
 from tiphys.errors import PathError, TemplateError, TriggerError, WireError, shorten
 from tiphys.languages import gjson, gotemplate
 from tiphys.schema.yaml_events import YamlProblem, build
 
-__all__ = ["Resolved", "Resolver", "resolve"]
+__all__ = ["Resolved", "Resolver", "resolve", "resolve_parameter"]
 
 _JSON, _YAML = "application/json", "application/yaml"
 _SHOWN_KEYS: Final = 12
@@ -50,8 +50,24 @@ class Resolver:
         self._texts: dict[tuple[str, bool], bytes] = {}
         self._inputs: dict[tuple[str, bool], Any] = {}
 
-    def resolve(self, src: TriggerParameterSource, where: str = "") -> Resolved | None:
-        """The value; `None` if the dependency has no event in this firing and there is no default. `where` begins the text of errors.
+    def parameter(self, parameter: PayloadParameter, where: str = "") -> Resolved | None:
+        """The value of a parameter, converted and validated; `None` also where `onMissing: skip` leaves its place alone.
+
+        Raises `TriggerError` as `resolve` does, and `ParameterNotConverted` and `ParameterRefused` for a value that `type` and `validate`
+        do not let through. None of these heals by waiting.
+        """
+        found = self.resolve(parameter.src, where, skip=parameter.on_missing == "skip")
+        if found is None or (parameter.type is None and parameter.validation is None):
+            return found
+        try:
+            return Resolved(*parameter.admit(found.type, found.value))
+        except Inadmissible as error:
+            name = parameter.src.dependency_name
+            raise TriggerError(error.reason, f"{where}dependency {name}: {error.fault}; {error.remedy}") from error
+
+    def resolve(self, src: TriggerParameterSource, where: str = "", *, skip: bool = False) -> Resolved | None:
+        """The value; `None` if the dependency has no event in this firing and there is no default, and, with `skip`, where an error would
+        say that nothing is found. `where` begins the text of errors.
 
         Raises `TriggerError` where nothing is found (`ParameterNotFound`) or the data is not what it is said to be
         (`ParameterDataUnusable`), and there is no default.
@@ -69,9 +85,12 @@ class Resolver:
             if default is not None:
                 self._warn(f"{where}dependency {src.dependency_name}: {error}; the default is used")
                 return default
+            if skip:
+                self._warn(f"{where}dependency {src.dependency_name}: {error}; it is skipped (onMissing)")
+                return None
             raise TriggerError("ParameterDataUnusable", f"{where}dependency {src.dependency_name}: {error}") from error
         found, why = self._find(src, finder, event, text, where)
-        if found is not None or default is not None:
+        if found is not None or default is not None or skip:
             return found or default
         raise TriggerError(
             "ParameterNotFound", f"{where}dependency {src.dependency_name}: {why}; correct it or add a default (value)"
@@ -140,6 +159,13 @@ class Resolver:
 def resolve(src: TriggerParameterSource, events: Mapping[str, Event], warnings: list[str] | None = None) -> Resolved | None:
     """The value of one source. See `Resolver.resolve`."""
     return Resolver(events, warnings).resolve(src)
+
+
+def resolve_parameter(
+    parameter: PayloadParameter, events: Mapping[str, Event], where: str = "", warnings: list[str] | None = None
+) -> Resolved | None:
+    """The value of one parameter. See `Resolver.parameter`."""
+    return Resolver(events, warnings).parameter(parameter, where)
 
 
 def _data(event: Event) -> bytes:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Literal
 import orjson
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from dispatcher.parameters import PayloadParameter, TriggerParameter, apply, construct_payload, resolve
+from dispatcher.parameters import PayloadParameter, TriggerParameter, apply, construct_payload, resolve_parameter
 from dispatcher.trigger import Notice, Request, Trigger, Work, register
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, Target
@@ -155,8 +155,10 @@ class Http(Trigger[HttpSpec]):
         headers: dict[str, str] = {}
         for name, value in spec.headers.items():
             _put(headers, name, value)
-        for dynamic in spec.dynamic_headers:
-            _put(headers, dynamic.dest, _dynamic(dynamic, work.events))
+        for index, dynamic in enumerate(spec.dynamic_headers):
+            found = _dynamic(dynamic, work.events, f"dynamicHeaders[{index}] for {dynamic.dest}: ", warnings)
+            if found is not None:
+                _put(headers, dynamic.dest, found)
         if not any(name.lower() == _IDEMPOTENCY.lower() for name in (*headers, *(one.name for one in spec.secure_headers))):
             headers[_IDEMPOTENCY] = work.firing.id
         for name, value in headers.items():
@@ -239,9 +241,11 @@ def _put(headers: dict[str, str], name: str, value: str) -> None:
     headers[name] = value
 
 
-def _dynamic(header: TriggerParameter, events: Mapping[str, Event]) -> str:
-    """The value of a dynamic header. Raises `TriggerError` where there is none."""
-    resolved = resolve(header.src, events)
+def _dynamic(header: TriggerParameter, events: Mapping[str, Event], where: str, warnings: list[str]) -> str | None:
+    """The value of a dynamic header; `None` to leave it out (`onMissing: skip`). Raises `TriggerError` where there is none."""
+    resolved = resolve_parameter(header, events, where, warnings)
+    if resolved is None and header.on_missing == "skip":
+        return None
     if resolved is None:
         name = header.src.dependency_name
         text = f"header {header.dest!r}: dependency {name} has no event in this firing; add a default (value)"

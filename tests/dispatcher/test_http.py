@@ -217,6 +217,21 @@ async def test_a_dynamic_header_without_a_value_is_an_error_that_names_it(world:
         await render(made, {}, firing())
 
 
+async def test_a_dynamic_header_is_left_out_validated_and_converted_as_it_says(target: HttpTarget, world: World) -> None:
+    headers = [
+        {"src": source("body.none"), "dest": "X-A", "onMissing": "skip"},
+        {"src": source("body.n"), "dest": "X-B", "type": "int"},
+        {"src": source("body.ref"), "dest": "X-C", "validate": {"preset": "git-ref"}},
+    ]
+    made = program(entry(target.url, dynamicHeaders=headers), world)
+
+    await sent(made, {"body": {"n": "007", "ref": "main"}})
+
+    assert {name: value for name, value in target.requests[0].headers if name.startswith("X-")} == {"X-B": "7", "X-C": "main"}
+    with pytest.raises(TriggerError, match=r"ParameterRefused: dynamicHeaders\[2\] for X-C: .*git-ref"):
+        await sent(made, {"body": {"n": 1, "ref": "a b"}})
+
+
 async def test_a_secret_that_is_not_there_is_named_and_nothing_is_sent(target: HttpTarget, world: World) -> None:
     header = {"name": "X-T", "valueFrom": {"secretKeyRef": {"name": "api", "key": "nope"}}}
 
