@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, cast
@@ -24,7 +24,7 @@ from eventsource.health import EntryHealth, Status
 from eventsource.ingress import Age, Binding, Ingress, Owner
 from eventsource.manifest import Entry, EventSource
 from eventsource.setting import Setting
-from eventsource.source import Address, Emit, Endpoint, Source
+from eventsource.source import Address, Context, Emit, Endpoint, Health, Source
 from tiphys.bus.event import Event
 from tiphys.bus.ledger import Ledger
 from tiphys.bus.log import EventLog
@@ -81,13 +81,16 @@ class Room:
         ingress: Ingress,
         restarts: Restarts | None = None,
         observer: Observer | None = None,
+        setting: Callable[[Address, str, Health, Secrets], Context] = Setting,
     ) -> None:
+        """`setting` makes what a source gets; a dry run has one of its own, whose events are the same each time."""
         self._log = log
         self._ledger = ledger
         self._secrets = secrets
         self._ingress = ingress
         self._restarts = restarts or Restarts()
         self._observer = observer or Unobserved()
+        self._setting = setting
         self._running: dict[Owner, dict[str, _Running]] = {}
         self._arrivals: dict[Owner, int] = {}
         self._arrived = 0
@@ -157,7 +160,7 @@ class Room:
 
     def _listener(self, running: _Running) -> Any:
         entry = running.entry
-        context = Setting(running.status.address, entry.listener.event_type, running.status, self._secrets)
+        context = self._setting(running.status.address, entry.listener.event_type, running.status, self._secrets)
         return entry.listener(entry.spec, context)
 
     async def _emit(self, event: Event) -> None:

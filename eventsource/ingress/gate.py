@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 import time
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
 
@@ -45,10 +46,12 @@ _BEARER: Final = "Bearer "
 
 
 class Gate:
-    """Answers requests by the table. `ready` is set once the manifests are loaded: until then an unknown path is 503, not 404."""
+    """Answers requests by the table. `ready` is set once the manifests are loaded: until then an unknown path is 503, not 404. `clock`
+    gives Unix seconds, for signatures that hold for a while."""
 
-    def __init__(self, table: Table, observer: Observer, limits: Limits) -> None:
+    def __init__(self, table: Table, observer: Observer, limits: Limits, clock: Callable[[], float] = time.time) -> None:
         self.table = table
+        self._clock = clock
         self.ready = False
         self._observer = observer
         self._limits = limits
@@ -125,7 +128,7 @@ class Gate:
         missing = Answer(scheme.status, "the signature cannot be checked: this endpoint has no secret", "secret-missing")
         secret = b"" if ref is None else await self._secret(binding, ref, missing)
         try:
-            verify(scheme, secret, headers, body, time.time())
+            verify(scheme, secret, headers, body, self._clock())
         except Unverified as refusal:
             raise Refusal(Answer(scheme.status, refusal.problem, "signature")) from refusal
 

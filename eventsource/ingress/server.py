@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +19,7 @@ from typing import Final
 import structlog
 
 from eventsource.health import trace
+from eventsource.ingress.connection import Connection
 from eventsource.ingress.gate import Gate, problem_of
 from eventsource.ingress.limits import Limits
 from eventsource.ingress.listener import Listener, load_certificate, server_context
@@ -42,7 +44,8 @@ def _as_written(port: int) -> int:
 class IngressSettings:
     """`host`: the address to listen on, `None` for all. `shared_port` serves every event at `/{namespace}/{eventsource}/{event}` too.
     `bind` maps a manifest's port to the one that is bound (an offset; 0 for any free one). `upkeep`: seconds between looks at ports that
-    could not be opened, at certificates and at secrets. `stop`: seconds for requests in flight at the end."""
+    could not be opened, at certificates and at secrets. `stop`: seconds for requests in flight at the end. `clock`: Unix seconds, for
+    signatures that hold for a while."""
 
     host: str | None = None
     shared_port: int = SHARED_PORT
@@ -50,6 +53,7 @@ class IngressSettings:
     upkeep: float = 5.0
     stop: float = 10.0
     limits: Limits = field(default_factory=Limits)
+    clock: Callable[[], float] = time.time
 
 
 class Ingress:
@@ -59,7 +63,7 @@ class Ingress:
         self.settings = settings or IngressSettings()
         self._observer = observer or Unobserved()
         self.table = Table()
-        self._gate = Gate(self.table, self._observer, self.settings.limits)
+        self._gate = Gate(self.table, self._observer, self.settings.limits, self.settings.clock)
         self._listeners: dict[int, Listener] = {}
         self._certificates: dict[int, tuple[bytes, bytes]] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -98,6 +102,10 @@ class Ingress:
         """The socket's port for a port of the table, 0 while it is not open."""
         listener = self._listeners.get(port)
         return listener.bound if listener else 0
+
+    def connection(self, port: int) -> Connection:
+        """The protocol of a connection to a port of the table that comes over no socket, so that a request can be tried."""
+        return Connection(partial(self._gate.answer, port), self._observer, self.settings.limits, set(), tls=False)
 
     @property
     def in_flight(self) -> int:

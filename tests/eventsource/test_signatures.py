@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventsource.ingress.signatures import SCHEMES, Unverified, verify
+from eventsource.ingress.signatures import SCHEMES, Unverified, sign, verify
 
 NOW = 1_780_000_000.0
 BITBUCKET = (
@@ -116,3 +116,15 @@ def test_what_was_signed_passes_and_one_changed_byte_does_not(secret: bytes, bod
 def test_no_text_in_the_header_breaks_a_check(value: str, scheme: str) -> None:
     headers = {name: [value] for name in (*SCHEMES[scheme].headers, SCHEMES[scheme].timestamp)}
     assert not passes(scheme, hashlib.sha256(b"a secret nobody guesses").digest(), headers, b"{}")
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_what_a_sender_signs_by_a_scheme_is_let_through_by_it(name: str) -> None:
+    # given
+    scheme, body = SCHEMES[name], b'{"a": "\xf0\x9f\x9a\x80"}'
+    # when
+    headers = {header: [value] for header, value in sign(scheme, b"s3cret", body, 1_700_000_000.0).items()}
+    # then
+    verify(scheme, b"s3cret", headers, body, 1_700_000_001.0)
+    with pytest.raises(Unverified):
+        verify(scheme, b"other", headers, body, 1_700_000_001.0)

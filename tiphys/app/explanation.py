@@ -23,7 +23,7 @@ from tiphys.bus.firing import Outcome
 from tiphys.bus.ledger import EventRecord, FiringRecord, Kept, Ledger, Verdict, VerdictKind
 from tiphys.errors import ScriptsUnavailable, TemplateError, UnknownRecord
 
-__all__ = ["describe_event", "describe_firing", "explain", "instant"]
+__all__ = ["describe_event", "describe_firing", "explain", "explain_record", "instant"]
 
 
 def instant(seconds: float) -> str:
@@ -118,7 +118,11 @@ async def explain(ledger: Ledger, event_id: str, scripts: Runner | None = None) 
 
     Transforms and scripts are run again by `scripts`; without it the tree says that they were not.
     """
-    record = await ledger.event(event_id)
+    return await explain_record(ledger, await ledger.event(event_id), scripts)
+
+
+async def explain_record(ledger: Ledger, record: EventRecord, scripts: Runner | None = None) -> dict[str, Any]:
+    """As `explain`, for a record with its data: of events that came several times with one id, this one."""
     shown = describe_event(record, data=True)
     runner = scripts or _NoWorkers()
     shown["verdicts"] = [await _explain_verdict(ledger, record, one, runner) for one in record.verdicts]
