@@ -17,6 +17,7 @@ from pydantic import Field, create_model, field_validator, model_validator
 from dispatcher.parameters import TriggerParameter
 from dispatcher.parameters import notices as parameter_notices
 from dispatcher.policy import Policy
+from dispatcher.rates import RateLimit
 from dispatcher.trigger import Notice, Templates, Trigger, registered
 from tiphys.errors import FieldError
 from tiphys.schema.backoff import Backoff
@@ -69,17 +70,7 @@ class TriggerSpec(Model):
     on_unknown: Literal["retry", "dead"] | None = None
     once: Once | None = None
     policy: Policy | None = None
-    rate_limit: Any = None
-
-    @field_validator("rate_limit", mode="before")
-    @classmethod
-    def _no_limit_yet(cls, value: Any) -> Any:
-        if value:
-            raise problem(
-                "is not supported yet",
-                "argo-events knows it; leave it out, or limit the work with a mutex or semaphore of Argo Workflows",
-            )
-        return value
+    rate_limit: RateLimit | None = None
 
 
 @cache
@@ -167,11 +158,15 @@ def notices(spec: TriggerSpec) -> list[Notice]:
         found.append(Notice("template", f"{kind.key} is used and {', '.join(others)} ignored, as in argo-events; keep one of them"))
     found += [Notice(f"template.{kind.key}.{notice.path}", notice.text) for notice in kind.notices(settings)]
     found += _policy_notices(spec.policy, kind)
+    if spec.rate_limit is not None and spec.rate_limit.notice:
+        found.append(Notice("rateLimit.unit", spec.rate_limit.notice))
     parameters = [(f"parameters[{index}]", parameter) for index, parameter in enumerate(spec.parameters)]
     parameters += [(f"template.{kind.key}.{path}", parameter) for path, parameter in kind.parameters(settings)]
     for path, parameter in parameters:
         found += [Notice(fault.path, f"{fault.problem}; {fault.remedy}") for fault in parameter_notices(parameter, path)]
     if spec.dlq_trigger is not None:
+        if spec.dlq_trigger.rate_limit is not None:
+            found.append(Notice("dlqTrigger.rateLimit", "has no effect, as in argo-events: that of its trigger counts"))
         found += [Notice(f"dlqTrigger.{notice.path}", notice.text) for notice in notices(spec.dlq_trigger)]
     return found
 

@@ -14,9 +14,11 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from dispatcher.gates import Gate
 from dispatcher.manifest import TriggerSpec, chosen_type
 from dispatcher.parameters import apply
 from dispatcher.policy import confirm
+from dispatcher.rates import RateGate
 from dispatcher.retry import RetryPolicy
 from dispatcher.trigger import Request, Services, Trigger, Work
 from tiphys.bus.event import Event
@@ -50,6 +52,7 @@ class TriggerProgram:
         self._allows = spec.policy
         self._waits_again = spec.retry_strategy is not None
         self._trigger = self._new(kind, settings)
+        self.rate_limit = spec.rate_limit
         self._template = orjson.dumps(spec.template.model_dump(by_alias=True, exclude_unset=True)) if spec.parameters else b""
         self._current = self._template
 
@@ -98,6 +101,10 @@ class TriggerProgram:
     def refusal(self, events: Mapping[str, Event]) -> TriggerError | LanguageError | None:
         """Why a firing with these events would be refused, as far as can be said at once, without I/O; for the Matcher's verdict."""
         try:
+    def gates(self) -> list[Gate]:
+        """New gates for the limits of its manifest."""
+        return [] if self.rate_limit is None else [RateGate(self.rate_limit)]
+
             return self.trigger(events).refusal(events)
         except (TriggerError, LanguageError) as error:
             return error

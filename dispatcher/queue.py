@@ -5,6 +5,7 @@ One loop claims; each claimed firing is a task of its own, at most 16 of a trigg
 * A trigger that has as many under way as it may is named as busy when claiming, so that its backlog stays in the ledger and holds back
   nobody else's. The claim waits in the ledger; it is only asked anew when a trigger stops being busy. Nothing is polled.
 * Triggers that share a server share its pace (`dispatcher.limits`): a server that throttles or is away costs no attempts.
+* A trigger with limits of its own (`dispatcher.gates`) is named as busy in the same way while they are shut.
 * A firing whose trigger no manifest has waits: its claim runs out by itself, and the trigger counts as busy until it is known again.
 * Claims are renewed while they are held. A claim that was lost ends its attempt: somebody else has the firing.
 * A store that takes no writes is waited for, holding what was done, so that no outcome is lost.
@@ -26,6 +27,7 @@ from typing import Final, TypeVar
 import structlog
 
 from dispatcher.attempt import Attempt
+from dispatcher.gates import Gates, instant
 from dispatcher.limits import Pace
 from dispatcher.observer import Observer
 from dispatcher.program import TriggerProgram
@@ -104,6 +106,7 @@ class Dispatcher:
         self._failing: dict[TriggerKey, str] = {}
         self._corrected: set[TriggerKey] = set()
         self._changed = asyncio.Event()
+        self._gates = Gates(self._changed.set)
         self._holding = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
@@ -117,8 +120,9 @@ class Dispatcher:
         it was failing, those that wait for a later attempt are tried at once."""
         if key in self._failing:
             self._corrected.add(key)
-        self.remove_trigger(key)
+        self._take_out(key)
         self._programs[key] = program
+        self._gates.put(key, program.gates())
         if program.server:
             self._by_server[program.server].add(key)
             self._paces.setdefault(program.server, Pace(self._settings.in_all))
@@ -130,6 +134,10 @@ class Dispatcher:
 
     def remove_trigger(self, key: TriggerKey) -> None:
         """A trigger is gone: what is under way ends as it may, all else waits in the ledger (where the roof may cancel it)."""
+        self._take_out(key)
+        self._gates.remove(key)
+
+    def _take_out(self, key: TriggerKey) -> None:
         program = self._programs.pop(key, None)
         if program is not None and program.server:
             self._by_server[program.server].discard(key)
@@ -146,6 +154,20 @@ class Dispatcher:
         }
         return DispatcherStats(len(self._running), sum(map(len, self._waiting.values())), tuple(sorted(self._parked)), servers)
 
+    def waits(self, key: TriggerKey) -> str:
+        """What the firings of a trigger that are due wait for, for people; empty if for nothing but their turn."""
+        if why := self._gates.why(key):
+            return why
+        program = self._programs.get(key)
+        if program is None:
+            return "a manifest: none has its trigger"
+        pace, now = self._paces.get(program.server), self._now()
+        if pace is not None and pace.shut_until > now:
+            return f"{program.server}, which is left alone until {instant(pace.shut_until - now)}"
+        if self._per_key[key] >= self._settings.per_trigger:
+            return f"one of the {self._per_key[key]} firings of its trigger that are under way"
+        return ""
+
     async def stop(self, drain_seconds: float = 10.0) -> None:
         """Claim no more, let what is under way finish for so long, cut off the rest; returns when `run` has ended."""
         self._drain = drain_seconds
@@ -160,6 +182,7 @@ class Dispatcher:
                 renewing = tasks.create_task(self._renew(), name="dispatcher-renew")
                 while self._drain is None:
                     await self._hasten()
+                    await self._durably(lambda: self._gates.load(self._ledger))
                     for held in await self._claim():
                         self._take(held)
                     self._start(tasks)
@@ -169,6 +192,7 @@ class Dispatcher:
         except BaseExceptionGroup as group:
             raise _first(group) from None
         finally:
+            self._gates.close()
             self._ended.set()
 
     async def _finish(self, seconds: float) -> None:
@@ -196,7 +220,8 @@ class Dispatcher:
             return []
         limit = min(free, settings.per_trigger)
         asking = asyncio.create_task(
-            self._ledger.claim(limit, busy=self._busy(), wait=_ASK_AGAIN, lease=settings.lease), name="dispatcher-claim"
+            self._ledger.claim(limit, busy=self._busy(), room=self._gates.room, wait=_ASK_AGAIN, lease=settings.lease),
+            name="dispatcher-claim",
         )
         changing = asyncio.create_task(self._changed.wait(), name="dispatcher-changed")
         try:
@@ -221,7 +246,7 @@ class Dispatcher:
         """The triggers that nothing more shall be claimed of."""
         most = self._settings.per_trigger
         full = {key for key, count in self._per_key.items() if count >= most}
-        busy = full | self._parked.keys() | self._waiting.keys()
+        busy = full | self._parked.keys() | self._waiting.keys() | self._gates.shut
         for server, pace in self._paces.items():
             if not pace.open(self._per_server[server], self._now()):
                 busy |= self._by_server[server]
@@ -249,7 +274,11 @@ class Dispatcher:
         while ready and len(self._running) < self._settings.in_all:
             key = ready.popleft()
             program, line = self._programs[key], self._waiting[key]
-            if self._per_key[key] >= self._settings.per_trigger or not self._server_open(program.server):
+            if (
+                self._per_key[key] >= self._settings.per_trigger
+                or not self._gates.open(key)
+                or not self._server_open(program.server)
+            ):
                 continue
             held = line.popleft()
             if line:
@@ -259,6 +288,7 @@ class Dispatcher:
             self._running.add(held)
             self._per_key[key] += 1
             self._per_server[program.server] += 1
+            self._gates.started(held.claim)
             held.task = tasks.create_task(self._carry_out(held, program), name=f"firing-{held.claim.firing.id}")
 
     def _at_a_limit(self, key: TriggerKey, server: str) -> bool:
@@ -295,9 +325,11 @@ class Dispatcher:
             if not self._per_key[key]:
                 del self._per_key[key]
             self._per_server[program.server] -= 1
+            self._gates.ended(held.claim, began=attempt.begun)
 
     async def _begin(self, held: _Held, target: Target) -> None:
-        await self._durably(lambda: self._ledger.begin(self._epoch, held.claim, target))
+        remember = self._gates.remembered(held.claim.firing.key)
+        await self._durably(lambda: self._ledger.begin(self._epoch, held.claim, target, remember=remember))
 
     async def _recorded(self, firing: str) -> int:
         return len((await self._ledger.firing(firing)).history)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,69 @@ class ActingConformance(ABC):
 
             assert {claim.firing.key for claim in claims} == {OTHER}
             assert len(await opened.ledger.claim(10)) == 2
+
+    async def test_no_more_of_a_trigger_is_claimed_than_there_is_room_for(self, place: Place) -> None:
+        async with place.open() as opened:
+            epoch = await opened.ledger.open_epoch()
+            await fire(opened, epoch, *[event(number) for number in range(5)], keys=[KEY, OTHER])
+
+            claims = await opened.ledger.claim(10, room={KEY: 2})
+            none = await opened.ledger.claim(10, room={KEY: 0})
+
+            assert Counter(claim.firing.key for claim in claims) == {KEY: 2, OTHER: 5}
+            assert none == []
+            assert len(await opened.ledger.claim(10)) == 3
+
+    async def test_in_order_nothing_overtakes_a_firing_that_waits_for_its_next_attempt(self, place: Place) -> None:
+        clock = Clock()
+        async with place.open(clock) as opened:
+            epoch = await opened.ledger.open_epoch()
+            first, second = await fire(opened, epoch, event(1), event(2))
+            (claim,) = await opened.ledger.claim(1, in_order={KEY})
+            later = Outcome(OutcomeKind.RELEASED, "Unreachable", retry_at=clock.now + 60)
+            await opened.ledger.resolve(epoch, claim, later)
+
+            assert await opened.ledger.claim(5, in_order={KEY}) == []
+            clock.now += 61
+            again = await opened.ledger.claim(1, in_order={KEY})
+            await opened.ledger.resolve(epoch, again[0], DONE)
+            (next_one,) = await opened.ledger.claim(5, in_order={KEY})
+
+        assert [one.firing.events["push"].id for one in (*again, next_one)] == [first.event.id, second.event.id]
+
+    async def test_in_order_nothing_overtakes_across_a_restart(self, place: Place) -> None:
+        clock = Clock()
+        async with place.open(clock) as opened:
+            epoch = await opened.ledger.open_epoch()
+            await fire(opened, epoch, event(1), event(2))
+            (claim,) = await opened.ledger.claim(1, in_order={KEY})
+            await opened.ledger.resolve(epoch, claim, Outcome(OutcomeKind.RELEASED, "Unreachable", retry_at=clock.now + 60))
+
+        async with place.open(clock) as opened:
+            assert await opened.ledger.claim(5, in_order={KEY}) == []
+            assert len(await opened.ledger.claim(5)) == 1
+
+    async def test_when_attempts_began_is_remembered_where_it_is_asked_for(self, place: Place) -> None:
+        clock = Clock()
+        async with place.open(clock) as opened:
+            epoch = await opened.ledger.open_epoch()
+            await fire(opened, epoch, *[event(number) for number in range(4)], keys=[KEY])
+            await fire(opened, epoch, event("o"), keys=[OTHER])
+            for claim in await opened.ledger.claim(10):
+                remember = 60.0 if claim.firing.key == KEY else 0.0
+                await opened.ledger.begin(epoch, claim, target(claim.firing.id), remember=remember)
+                clock.now += 25
+
+        clock.now -= 15
+        async with place.open(clock) as opened:
+            ages = await opened.ledger.begun(KEY, 60)
+            others = await opened.ledger.begun(OTHER, 60)
+            unknown = await opened.ledger.begun(TriggerKey("argo", "ci", "none"), 60)
+
+        assert len(ages) in (2, 3)
+        assert ages == sorted(ages, reverse=True)
+        assert all(0 <= age < 60 for age in ages)
+        assert (others, unknown) == ([], [])
 
     async def test_a_firing_is_claimed_once(self, place: Place) -> None:
         async with place.open() as opened:

@@ -81,10 +81,6 @@ def test_a_kind_of_trigger_that_argo_events_knows_and_we_do_not_have_yet_is_refu
     assert "argo-events knows it" in fault.remedy
 
 
-def test_a_limit_is_refused_rather_than_ignored() -> None:
-    assert only({"template": K8S, "rateLimit": {"unit": "Minute"}}).path == "rateLimit"
-
-
 def test_a_label_policy_names_labels_and_a_status_policy_statuses() -> None:
     assert only({"template": K8S, "policy": {"k8s": {}}}).path == "policy.k8s.labels"
     hook = {"name": "x", "http": {"url": "http://target.example"}}
@@ -176,7 +172,7 @@ def test_an_unknown_dependency_is_refused_and_the_known_ones_are_named(entry: An
 
 @pytest.mark.parametrize(
     ("inline", "problem"),
-    [("a: [b", "line 1"), ("", "no object"), ("kind: A\n---\nkind: B", "2 objects"), ("- a", "list"), ("a: 1\na: 2", "twice")],
+    [("a: [b", "line 1"), ("", "no object"), ("- a", "list"), ("a: 1\na: 2", "twice")],
 )
 def test_an_inline_object_that_cannot_be_read_is_refused_at_load(inline: str, problem: str) -> None:
     fault = faults(source(inline=inline or "---\n"))[0]

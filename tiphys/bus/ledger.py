@@ -26,6 +26,7 @@ from tiphys.bus.event import Event
 from tiphys.bus.firing import Attempt, Claim, Firing, FiringState, Outcome, Target, TriggerKey
 
 __all__ = [
+    "NO_LIMITS",
     "Cursor",
     "Decision",
     "Deferred",
@@ -44,6 +45,9 @@ __all__ = [
 
 
 class VerdictKind(enum.IntEnum):
+NO_LIMITS: Mapping[TriggerKey, int] = {}
+"""For a claim that is to be limited by nothing."""
+
     """What became of an event at one trigger's dependency. The numbers are stored: never change one.
 
     `FIRED` made the condition true. `HELD` waits for other dependencies. `FILTERED` did not pass a filter. `ERRORED` could not be
@@ -297,8 +301,18 @@ class Ledger(ABC):
     # -- acting
 
     @abstractmethod
-    async def claim(self, limit: int, *, busy: Collection[TriggerKey] = (), wait: float = 0.0, lease: float = 60.0) -> list[Claim]:
-        """Up to `limit` firings that are due, oldest decision first within a trigger, fair over triggers, none of a trigger in `busy`.
+    async def claim(
+        self,
+        limit: int,
+        *,
+        busy: Collection[TriggerKey] = (),
+        room: Mapping[TriggerKey, int] = NO_LIMITS,
+        in_order: Collection[TriggerKey] = (),
+        wait: float = 0.0,
+        lease: float = 60.0,
+    ) -> list[Claim]:
+        """Up to `limit` firings that are due, oldest decision first within a trigger, fair over triggers, none of a trigger in `busy`, and
+        of those in `room` no more than it says. Of a trigger in `in_order` none is given while an earlier one waits for its next attempt.
         If there are none, waits up to `wait` seconds for one. A claim runs out `lease` seconds from now."""
 
     @abstractmethod
@@ -306,8 +320,14 @@ class Ledger(ABC):
         """Put off a claim's deadline. Raises `StaleClaim`."""
 
     @abstractmethod
-    async def begin(self, epoch: int, claim: Claim, target: Target) -> None:
-        """Record what is about to be made. Durable on return. Raises `StaleEpoch`, `StaleClaim`, `StoreUnavailable`."""
+    async def begin(self, epoch: int, claim: Claim, target: Target, *, remember: float = 0.0) -> None:
+        """Record what is about to be made. Durable on return. With `remember` its instant stays known to `begun` for so many seconds.
+        Raises `StaleEpoch`, `StaleClaim`, `StoreUnavailable`."""
+
+    @abstractmethod
+    async def begun(self, key: TriggerKey, within: float) -> list[float]:
+        """How many seconds ago attempts of a trigger began, as far as `begin` was to remember them: those of the last `within` seconds,
+        oldest first."""
 
     @abstractmethod
     async def resolve(self, epoch: int, claim: Claim, outcome: Outcome, follow_ups: Sequence[Firing] = ()) -> None:

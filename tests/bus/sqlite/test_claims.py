@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.bus.samples import KEY, Clock, Opened, event, fire
 from tiphys.bus import Outcome, OutcomeKind, TriggerKey
 from tiphys.bus.sqlite import SqliteBus
-from tiphys.bus.sqlite.claims import PAGE, Claims, Waiting
+from tiphys.bus.sqlite.claims import PAGE, Claims, Permits, Waiting
 
 
 def opened(bus: SqliteBus) -> Opened:
@@ -135,7 +135,7 @@ def test_every_trigger_has_its_turn() -> None:
         for firing in range(10):
             claims.put_back(waiting, 100 * number + firing, 0.0)
 
-    chosen, _ = claims.pick(7, (), 0.0)
+    chosen, _ = claims.pick(7, Permits(), 0.0)
 
     assert [waiting.number for _, waiting in chosen] == [0, 1, 2, 3, 4, 0, 1]
 
@@ -145,8 +145,8 @@ def test_a_busy_trigger_keeps_its_place() -> None:
     for number in range(3):
         claims.put_back(claims.trigger(TriggerKey("argo", "s", str(number)), number), number, 0.0)
 
-    first, _ = claims.pick(5, {TriggerKey("argo", "s", "1")}, 0.0)
-    second, _ = claims.pick(5, (), 0.0)
+    first, _ = claims.pick(5, Permits({TriggerKey("argo", "s", "1")}), 0.0)
+    second, _ = claims.pick(5, Permits(), 0.0)
 
     assert [number for number, _ in first] == [0, 2]
     assert [number for number, _ in second] == [1]
@@ -263,7 +263,7 @@ def test_nothing_is_claimed_before_its_time(firings: list[tuple[int, float]], no
         claims.put_back(claims.trigger(TriggerKey("argo", "s", str(trigger)), trigger), number, not_before)
     claims.wake(now)
 
-    chosen, lacking = claims.pick(1000, (), now)
+    chosen, lacking = claims.pick(1000, Permits(), now)
 
     assert not lacking
     assert {number for number, _ in chosen} == {number for number, (_, not_before) in enumerate(firings) if not_before <= now}
@@ -275,4 +275,4 @@ def test_no_more_are_picked_than_asked_for(limit: int) -> None:
     for number in range(5):
         claims.put_back(claims.trigger(KEY, 1), number, 0.0)
 
-    assert len(claims.pick(limit, (), 0.0)[0]) == limit
+    assert len(claims.pick(limit, Permits(), 0.0)[0]) == limit

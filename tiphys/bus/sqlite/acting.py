@@ -33,10 +33,14 @@ class Begin(Job[None]):
 
     point = "begin"
 
-    def __init__(self, epoch: int, number: int, claim: Claim, target: Target, started: float) -> None:
+    def __init__(
+        self, epoch: int, number: int, claim: Claim, target: Target, started: float, remembered: tuple[int, float] | None = None
+    ) -> None:
+        """`remembered` is the number of a trigger whose starts are remembered, and for how many seconds."""
         super().__init__()
         self.epoch = epoch
         self.claim = claim
+        self.remembered = remembered
         self.result = None
         self.row = (number, target_text(target), claim.attempt, started)
 
@@ -50,6 +54,9 @@ class Begin(Job[None]):
                 rows.append(job.row)
         if rows and tx.rows("begin_firings", rows) != len(rows):
             raise StaleClaim(jobs[0].claim.firing.id)
+        if starts := [job.remembered for job in jobs if job.remembered is not None and job.error is None]:
+            tx.rows("insert_starts", starts, now=tx.now)
+            tx.rows("delete_starts", set(starts), now=tx.now)
 
 
 class Resolve(Job[list[Numbered]]):

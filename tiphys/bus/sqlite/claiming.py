@@ -7,14 +7,14 @@ attempt can do better. Neither keeps others waiting.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target, TriggerKey
 from tiphys.bus.sqlite.acting import Begin, Resolve, cancel_some, end_firing
-from tiphys.bus.sqlite.claims import Claimed, Claims, Waiting
+from tiphys.bus.sqlite.claims import Claimed, Claims, Permits, Waiting
 from tiphys.bus.sqlite.deciding import Numbered
 from tiphys.bus.sqlite.log import SqliteLog
 from tiphys.bus.sqlite.records import Damaged, firing_from_row, target_from_text
@@ -63,14 +63,14 @@ class Acting:
 
     # -- claiming
 
-    async def claim(self, limit: int, busy: Collection[TriggerKey], wait: float, lease: float) -> list[Claim]:
+    async def claim(self, limit: int, permits: Permits, wait: float, lease: float) -> list[Claim]:
         """As `Ledger.claim`."""
         loop = asyncio.get_running_loop()
         end = loop.time() + wait
         while True:
             async with self._turn:
                 self._wake.clear()
-                claims = await self._claim_now(limit, busy, lease)
+                claims = await self._claim_now(limit, permits, lease)
             left = end - loop.time()
             if claims or left <= 0:
                 return claims
@@ -82,7 +82,7 @@ class Acting:
             except TimeoutError:
                 continue
 
-    async def _claim_now(self, limit: int, busy: Collection[TriggerKey], lease: float) -> list[Claim]:
+    async def _claim_now(self, limit: int, permits: Permits, lease: float) -> list[Claim]:
         loop, claims = asyncio.get_running_loop(), self._claims
         given: list[Claimed] = []
         try:
@@ -91,8 +91,9 @@ class Acting:
                 claims.expire(loop.time())
                 claims.wake(now)
                 given = []
+                permits.begin()
                 while len(given) < limit:
-                    chosen, lacking = claims.pick(limit - len(given), busy, now)
+                    chosen, lacking = claims.pick(limit - len(given), permits, now)
                     deadline = loop.time() + lease
                     given += [claims.give(number, waiting, deadline, now) for number, waiting in chosen]
                     if not lacking:
@@ -210,14 +211,23 @@ class Acting:
         self._claims.renewed(claimed, asyncio.get_running_loop().time() + lease)
         return replace(claim, deadline=claimed.deadline)
 
-    async def begin(self, epoch: int, claim: Claim, target: Target) -> None:
+    async def begin(self, epoch: int, claim: Claim, target: Target, remember: float) -> None:
         """As `Ledger.begin`."""
         claimed = self._valid(claim)
+        remembered = (claimed.waiting.number, remember) if remember else None
         claimed.writes += 1
         try:
-            await self._store.submit(Begin(epoch, claimed.number, claim, target, claimed.started))
+            await self._store.submit(Begin(epoch, claimed.number, claim, target, claimed.started, remembered))
         finally:
             claimed.writes -= 1
+
+    async def begun(self, key: TriggerKey, within: float) -> list[float]:
+        """As `Ledger.begun`."""
+        trigger, now = self._store.transaction.triggers.get(key), self._store.clock()
+        if trigger is None:
+            return []
+        rows = await self._store.read(lambda reader: reader.all("starts_of", trigger=trigger, after=now - within))
+        return [max(0.0, now - at) for (at,) in rows]
 
     async def resolve(self, epoch: int, claim: Claim, outcome: Outcome, follow_ups: Sequence[Firing]) -> None:
         """As `Ledger.resolve`."""

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections import OrderedDict, deque
-from collections.abc import Collection, Iterable
+from collections import Counter, OrderedDict, deque
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from tiphys.bus.firing import Firing, TriggerKey
+from tiphys.bus.ledger import NO_LIMITS
 
-__all__ = ["PAGE", "Claimed", "Claims", "Waiting"]
+__all__ = ["PAGE", "Claimed", "Claims", "Permits", "Waiting"]
 
 PAGE: Final = 512
 _FRESH: Final = 8192
@@ -83,6 +84,10 @@ class Waiting:
             return heapq.heappop(self.due)
         return self.ready.popleft() if self.ready else None
 
+    def delayed_before(self) -> bool:
+        """Whether one that is not due yet comes before those that are."""
+        return not self.due and self.next_due() != _ALL[0]
+
     def needs_ready(self) -> bool:
         """Whether ready firings must be read from the file."""
         return self.ready_in_file and not self.ready
@@ -111,6 +116,37 @@ class Claimed:
     deadline: float
     started: float
     writes: int = 0
+
+
+class Permits:
+    """What one claim may give, as `Ledger.claim` says; `room` counts down while it is given."""
+
+    __slots__ = ("_busy", "_given", "_room", "in_order")
+
+    def __init__(
+        self,
+        busy: Collection[TriggerKey] = (),
+        room: Mapping[TriggerKey, int] = NO_LIMITS,
+        in_order: Collection[TriggerKey] = (),
+    ) -> None:
+        self._busy = busy if isinstance(busy, set | frozenset | dict) else set(busy)
+        self._room, self.in_order = room, in_order
+        self._given: Counter[TriggerKey] = Counter()
+
+    def allow(self, key: TriggerKey) -> bool:
+        """Whether one more of a trigger may be given."""
+        if key in self._busy:
+            return False
+        return key not in self._room or self._room[key] > self._given[key]
+
+    def begin(self) -> None:
+        """Nothing is given yet."""
+        self._given.clear()
+
+    def count(self, key: TriggerKey) -> None:
+        """One was given."""
+        if self._room:
+            self._given[key] += 1
 
 
 class Claims:
@@ -203,15 +239,14 @@ class Claims:
 
     # -- giving out
 
-    def pick(self, limit: int, busy: Collection[TriggerKey], now: float) -> tuple[list[tuple[int, Waiting]], list[Waiting]]:
+    def pick(self, limit: int, permits: Permits, now: float) -> tuple[list[tuple[int, Waiting]], list[Waiting]]:
         """Up to `limit` firings, one of each trigger in turn; and the triggers of which a page must be read first."""
-        busy = busy if isinstance(busy, set | frozenset | dict) else set(busy)
         chosen: list[tuple[int, Waiting]] = []
         lacking: list[Waiting] = []
         passed = 0
         while len(chosen) < limit and passed < len(self._turn):
             key, waiting = self._turn.popitem(last=False)
-            if key in busy:
+            if not permits.allow(key):
                 self._turn[key] = waiting
                 passed += 1
                 continue
@@ -224,12 +259,18 @@ class Claims:
                 if len(lacking) + len(chosen) >= limit:
                     break
                 continue
+            if waiting.delayed_before() and key in permits.in_order:
+                # the next one in order has failed and is not due yet
+                self._turn[key] = waiting
+                passed += 1
+                continue
             number = waiting.take()
             if number is None:
                 continue
             self._turn[key] = waiting
             if number not in self.claimed:
                 chosen.append((number, waiting))
+                permits.count(key)
                 passed = 0
         return chosen, lacking
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Claim, Firing, FiringState, Outcome, Target, TriggerKey
 from tiphys.bus.ledger import (
+    NO_LIMITS,
     Cursor,
     Decision,
     Deferred,
@@ -22,6 +23,7 @@ from tiphys.bus.ledger import (
 from tiphys.bus.sqlite.claiming import Acting
 from tiphys.bus.sqlite.cursors import Cursors
 from tiphys.bus.sqlite.deciding import Settle, SettleDeferred
+from tiphys.bus.sqlite.claims import Permits
 from tiphys.bus.sqlite.deferring import Deferring
 from tiphys.bus.sqlite.holding import drop_held, release_held
 from tiphys.bus.sqlite.journal import Journal
@@ -154,17 +156,30 @@ class SqliteLedger(Ledger):
 
     # -- acting
 
-    async def claim(self, limit: int, *, busy: Collection[TriggerKey] = (), wait: float = 0.0, lease: float = 60.0) -> list[Claim]:
+    async def claim(
+        self,
+        limit: int,
+        *,
+        busy: Collection[TriggerKey] = (),
+        room: Mapping[TriggerKey, int] = NO_LIMITS,
+        in_order: Collection[TriggerKey] = (),
+        wait: float = 0.0,
+        lease: float = 60.0,
+    ) -> list[Claim]:
         """As `Ledger.claim`."""
-        return await self._acting.claim(limit, busy, wait, lease)
+        return await self._acting.claim(limit, Permits(busy, room, in_order), wait, lease)
 
     async def renew(self, claim: Claim, lease: float = 60.0) -> Claim:
         """As `Ledger.renew`."""
         return await self._acting.renew(claim, lease)
 
-    async def begin(self, epoch: int, claim: Claim, target: Target) -> None:
+    async def begin(self, epoch: int, claim: Claim, target: Target, *, remember: float = 0.0) -> None:
         """As `Ledger.begin`."""
-        await self._acting.begin(epoch, claim, target)
+        await self._acting.begin(epoch, claim, target, remember)
+
+    async def begun(self, key: TriggerKey, within: float) -> list[float]:
+        """As `Ledger.begun`."""
+        return await self._acting.begun(key, within)
 
     async def resolve(self, epoch: int, claim: Claim, outcome: Outcome, follow_ups: Sequence[Firing] = ()) -> None:
         """As `Ledger.resolve`."""

@@ -4,6 +4,16 @@ UPDATE firings SET
     first_attempt = iif(first_attempt = 0, j.value ->> 3, first_attempt)
 FROM json_each(:rows) AS j WHERE firings.number = j.value ->> 0 AND firings.state < 2;
 
+-- name: insert_starts
+INSERT INTO starts ("trigger", at) SELECT value ->> 0, :now FROM json_each(:rows);
+
+-- name: delete_starts
+DELETE FROM starts WHERE rowid IN (
+    SELECT s.rowid FROM json_each(:rows) AS j JOIN starts s ON s."trigger" = j.value ->> 0 AND s.at < :now - (j.value ->> 1));
+
+-- name: starts_of
+SELECT at FROM starts WHERE "trigger" = :trigger AND at > :after ORDER BY at;
+
 -- name: resolve_firings
 -- value: number, state (-1: pending, or started while a target stands), not_before, ended, attempt, started, forget the target, outcome
 UPDATE firings SET

@@ -106,6 +106,33 @@ CREATE TABLE repeats (
     PRIMARY KEY (position, "trigger", firing)
 ) WITHOUT ROWID;
 
+-- Firings that were refused when they were decided, by the event that made the condition true; `record` has the reason and what was held.
+CREATE TABLE refusals (
+    position INTEGER NOT NULL,
+    "trigger" INTEGER NOT NULL,
+    dependency TEXT NOT NULL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (position, "trigger", dependency)
+) WITHOUT ROWID;
+
+-- Events that were held and went without a firing: when, and why.
+CREATE TABLE losses (
+    position INTEGER NOT NULL,
+    "trigger" INTEGER NOT NULL,
+    dependency TEXT NOT NULL,
+    at REAL NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (position, "trigger", dependency)
+) WITHOUT ROWID;
+
+-- Deferred rows that were first in their trigger's line when a process began: how many did, and how often one died while it decided that
+-- row and nothing else.
+CREATE TABLE trials (
+    number INTEGER PRIMARY KEY,
+    starts INTEGER NOT NULL,
+    alone INTEGER NOT NULL
+);
+
 -- state: 0 pending, 1 started, 2 succeeded, 3 dead, 4 cancelled
 CREATE TABLE firings (
     number INTEGER PRIMARY KEY,
@@ -140,6 +167,13 @@ CREATE TABLE attempts (
     outcome TEXT NOT NULL,
     PRIMARY KEY (firing, number)
 ) WITHOUT ROWID;
+
+-- When attempts of a trigger with a limit per time began; older ones than its limit asks for are gone.
+CREATE TABLE starts (
+    "trigger" INTEGER NOT NULL,
+    at REAL NOT NULL
+);
+CREATE INDEX starts_by_trigger ON starts ("trigger", at);
 
 -- Events that unfinished work needs, and how often: retention leaves them alone.
 CREATE TABLE pins (
