@@ -1,0 +1,427 @@
+"""The stage of a dry run: the service's own parts over a throw-away store, with a clock that is set, and nothing that acts.
+
+Manifests go through the catalog, requests through the ingress's protocol, routes and checks, events through the log, the Matcher and its
+workers, firings through the ledger and `render`. What differs from the service: no port is opened, no source runs, a clock that stands
+still between arrivals, ids that are derived from what came where the service would draw them, and a world of files (`world`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote
+
+from dispatcher.program import TriggerProgram, render
+from dispatcher.queue import Dispatcher
+from eventsource.ingress import SCHEMES, SHARED_PORT, Binding, Ingress, IngressSettings
+from eventsource.ingress.signatures import sign
+from eventsource.manifest import Entry, EventSource
+from eventsource.room import Room
+from eventsource.setting import Setting
+from eventsource.source import Address, Endpoint, Health
+from sensors import Matcher
+from sensors.conditions import HeldEvent
+from sensors.scripts import Runner
+from tiphys.app.admission import KINDS, identity
+from tiphys.app.catalog import Catalog, Rooms
+from tiphys.app.dryrun.arrivals import Arrival, GivenEvent, GivenRequest
+from tiphys.app.dryrun.outcomes import Act, Arrived, Came, StillHeld
+from tiphys.app.dryrun.wire import Answering, exchange
+from tiphys.app.dryrun.world import FileKube, FileObjects, FileSecrets, FileServices, NotAmongFiles
+from tiphys.app.explanation import explain_record, instant
+from tiphys.app.metrics import Metrics
+from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
+from tiphys.bus.event import Event, rfc3339
+from tiphys.bus.firing import Claim, Outcome, OutcomeKind, Target, TriggerKey
+from tiphys.bus.identity import event_id
+from tiphys.bus.ledger import Decision, EventRecord
+from tiphys.bus.log import EventLog, Stored
+from tiphys.bus.sqlite import SqliteBus
+from tiphys.errors import SecretError, SettingsError, TiphysError
+from tiphys.schema.loader import Document
+from tiphys.schema.secret import Secrets
+
+__all__ = ["DryRun", "open_dry_run"]
+
+_LIMIT: Final = 120.0
+_ORDER: Final = {**dict.fromkeys(TEMPLATE_KINDS, 0), "EventSource": 1, "Sensor": 2}
+
+
+class _Clock:
+    """Unix seconds that stand still until they are set."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class _Ids:
+    """Ids for what the world did not identify: by what came, and how often it came before, so that they are the same each time."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[tuple[Address, bytes]] = Counter()
+
+    def of(self, address: Address, data: bytes) -> str:
+        digest = hashlib.sha256(data).digest()
+        self._seen[address, digest] += 1
+        return event_id(*address[:3], f"dry run {digest.hex()} {self._seen[address, digest]}")
+
+
+class _Setting(Setting):
+    """What a source gets here: it draws no ids, and the present is the clock's."""
+
+    def __init__(self, ids: _Ids, clock: _Clock, address: Address, event_type: str, health: Health, secrets: Secrets) -> None:
+        super().__init__(address, event_type, health, secrets)
+        self._ids, self._clock = ids, clock
+
+    def event(
+        self,
+        data: bytes,
+        *,
+        key: str | None = None,
+        worldid: str | None = None,
+        time: datetime | None = None,
+        extensions: Mapping[str, str] = {},
+    ) -> Event:
+        present = datetime.fromtimestamp(self._clock.now, UTC)
+        made = super().event(data, key=key, worldid=worldid, time=time or present, extensions=extensions)
+        return made if key is not None else replace(made, id=self._ids.of(self.address, data))
+
+
+class _Room(Room):
+    """Runs the endpoints only: nothing is listened to or polled. `known` has all entries."""
+
+    known: dict[Address, Entry]
+
+    async def apply(self, manifest: EventSource) -> None:
+        for entry in manifest.entries:
+            self.known[Address(manifest.namespace, manifest.name, entry.event, manifest.bus)] = entry
+        await super().apply(replace(manifest, entries=tuple(one for one in manifest.entries if issubclass(one.listener, Endpoint))))
+
+
+class _Programs(Dispatcher):
+    """Knows the triggers and carries nothing out."""
+
+    known: dict[TriggerKey, TriggerProgram]
+
+    def set_trigger(self, key: TriggerKey, program: TriggerProgram) -> None:
+        self.known[key] = program
+
+
+class _Log(EventLog):
+    """The log, with what was published kept for who asks."""
+
+    def __init__(self, log: EventLog) -> None:
+        self.durability, self._inner = log.durability, log
+        self.published: list[tuple[int, Event]] = []
+
+    async def publish(self, event: Event) -> int:
+        position = await self._inner.publish(event)
+        self.published.append((position, event))
+        return position
+
+    def read(self) -> AsyncIterator[Sequence[Stored]]:
+        return self._inner.read()
+
+    async def ack(self, position: int) -> None:
+        await self._inner.ack(position)
+
+    async def end(self) -> int:
+        return await self._inner.end()
+
+
+class DryRun:
+    """Manifests on the stage. `arrive` lets something come; `held` is what waits for others in the end. `problems` are what is wrong with
+    the manifests."""
+
+    def __init__(
+        self,
+        bus: SqliteBus,
+        epoch: int,
+        objects: FileObjects,
+        secrets: FileSecrets,
+        clock: _Clock,
+        scripts: Runner,
+        namespace: str,
+    ) -> None:
+        self.problems: list[str] = []
+        self._clock, self._epoch, self._scripts, self._namespace = clock, epoch, scripts, namespace
+        self._ids, self._answering, self._decided = _Ids(), Answering(), asyncio.Event()
+        self._log, self._ledger = _Log(bus.log), bus.ledger
+        self._kube = FileKube(objects)
+        templates = KnownTemplates()
+        self._services = FileServices(self._kube, secrets, templates)
+        self._matcher = Matcher(self._log, bus.ledger, epoch, self._observe, scripts, clock)
+        self._ingress = Ingress(IngressSettings(clock=clock), self._answering)
+        self._ingress.ready()
+        setting = partial(_Setting, self._ids, clock)
+        self._room = _Room(self._log, bus.ledger, secrets, self._ingress, setting=setting)
+        self._room.known = {}
+        self._programs = _Programs(bus.ledger, epoch)
+        self._programs.known = {}
+        rooms = Rooms(bus.ledger, self._room, self._matcher, self._programs, self._services)
+        self._catalog = Catalog(rooms, templates, Metrics(), namespace=namespace)
+        self._deciding: asyncio.Task[None] | None = None
+
+    # -- manifests
+
+    async def load(self, documents: Sequence[Document]) -> None:
+        """Put the manifests on the stage. What is refused stands in `problems`."""
+        first: dict[tuple[str, str, str], str] = {}
+        for document in sorted(documents, key=lambda one: _ORDER.get(str(one.object.get("kind")), -1)):
+            key = identity(document.object, self._namespace)
+            if key[0] not in _ORDER:
+                continue
+            where = document.where("metadata.name")
+            if key[2] and key in first:
+                self.problems.append(f"{where}: {key[0]} {key[1]}/{key[2]} stands at {first[key]} as well, which counts")
+                continue
+            first[key] = where
+            await self._catalog.put(document, "files")
+        self.problems += [str(error) for entry in self._catalog.entries for error in entry.errors]
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Decide about what arrives, until the block ends."""
+        await self._matcher.load()
+        self._deciding = asyncio.create_task(self._matcher.run(), name="dry run: matcher")
+        try:
+            async with self._room:
+                yield
+        finally:
+            self._deciding.cancel()
+            await asyncio.gather(self._deciding, return_exceptions=True)
+            await self._catalog.aclose()
+
+    # -- arrivals
+
+    async def arrive(self, arrival: Arrival) -> Arrived:
+        """Let something come, and wait for what becomes of it. Raises `SettingsError` for an event that cannot be placed."""
+        if arrival.at is not None:
+            if arrival.at < self._clock.now:
+                raise SettingsError(arrival.label, "arrives before the one before it", "put arrivals in the order of their times")
+            self._clock.now = arrival.at
+        at = instant(self._clock.now)
+        self._log.published.clear()
+        if isinstance(arrival.what, GivenEvent):
+            await self._log.publish(self._placed(arrival.what, arrival.label))
+            return Arrived(arrival.label, at, await self._came())
+        before = self._kept_back()
+        answer, notes = await self._requested(arrival.what)
+        kept_back = next((text for text, count in self._kept_back().items() if count > before.get(text, 0)), "")
+        return Arrived(arrival.label, at, await self._came(), answer, kept_back.partition("\n")[2], notes)
+
+    def _placed(self, given: GivenEvent, label: str) -> Event:
+        """The event with what the manifests say of it."""
+        source, subject = (given.source, given.event) if given.source and given.event else self._only(given, label)
+        sensors = [
+            Address(sensor.namespace, source, subject, sensor.bus)
+            for sensor in self._matcher.index.sensors()
+            if any((one.source, one.event) == (source, subject) for one in sensor.dependencies)
+        ]
+        offered = [one for one in self._room.known if (one.eventsource, one.event) == (source, subject)]
+        known = [one for one in (*offered, *sensors) if given.namespace in ("", one.namespace)]
+        near = known[0] if known else Address(given.namespace or self._namespace, source, subject)
+        address = Address(given.namespace or near.namespace, source, subject, given.bus or near.bus)
+        entry = self._room.known.get(address)
+        return Event(
+            id=given.id or self._ids.of(address, given.data or b""),
+            source=source,
+            type=given.type or (entry.listener.event_type if entry else ""),
+            subject=subject,
+            namespace=address.namespace,
+            data=given.data,
+            time=given.time or rfc3339(datetime.fromtimestamp(self._clock.now, UTC)),
+            datacontenttype=given.datacontenttype,
+            bus=address.bus,
+            extensions=dict(given.extensions),
+        )
+
+    def _only(self, given: GivenEvent, label: str) -> tuple[str, str]:
+        """The one event that the Sensors listen to, as far as the given one leaves it open."""
+        asked = {(one.source, one.event) for sensor in self._matcher.index.sensors() for one in sensor.dependencies}
+        open_to = sorted(pair for pair in asked if given.source in ("", pair[0]) and given.event in ("", pair[1]))
+        if len(open_to) == 1:
+            return open_to[0]
+        if not open_to:
+            raise SettingsError(label, "says not which event it is, and no Sensor listens to any", "add source and event to it")
+        names = ", ".join("/".join(pair) for pair in open_to)
+        raise SettingsError(label, f"says not which event it is, and the Sensors listen to {names}", "choose one with --as")
+
+    # -- requests
+
+    async def _requested(self, request: GivenRequest) -> tuple[tuple[int, str, str], list[str]]:
+        path = unquote(request.path)
+        table, wanted = self._ingress.table, request.host.rpartition(":")[2]
+        ports = [port for port in sorted(table.ports, key=lambda port: (port != SHARED_PORT, port)) if table.find(port, path)]
+        port = next((port for port in ports if str(port) == wanted), ports[0] if ports else SHARED_PORT)
+        found = table.find(port, path)
+        more = await self._signed(found[0], request) if found and request.sign else {}
+        answer = await exchange(self._ingress.connection(port), request.raw(more), self._answering)
+        notes = [] if found else [f"no route for {path}; {self._routes()}"]
+        return (answer.status, answer.reason, answer.body), notes
+
+    def _routes(self) -> str:
+        bindings = sorted(self._ingress.table.bindings(), key=lambda one: (one.route.port, one.route.path))
+        routes = [f"{one.route.method or 'any method'} :{one.route.port}{one.route.path} ({one.address})" for one in bindings]
+        return f"the routes are {', '.join(routes)}" if routes else "no EventSource among the files has one"
+
+    async def _signed(self, binding: Binding, request: GivenRequest) -> dict[str, str]:
+        """What the route asks its senders for. Where the secret is missing, the ingress says so in its answer."""
+        route, context, headers = binding.route, binding.endpoint.context, {}
+        with contextlib.suppress(SecretError):
+            if route.auth_secret is not None:
+                headers["Authorization"] = f"Bearer {(await context.secret(route.auth_secret)).decode(errors='replace')}"
+            if route.signature is not None and route.secret is not None:
+                secret = await context.secret(route.secret)
+                headers |= sign(SCHEMES[route.signature], secret, request.body, self._clock.now)
+        return headers
+
+    def _kept_back(self) -> dict[str, int]:
+        """How often each filter has kept something back, by its address and last verdict."""
+        return {
+            f"{one.address}\nthe filter of {one.address.event}: {one.filtered.verdict}": one.filtered.discarded
+            + one.filtered.failed
+            for one in self._room.health()
+            if one.filtered is not None
+        }
+
+    # -- what becomes of it
+
+    async def _came(self) -> list[Came]:
+        return [await self._outcome(position, event) for position, event in list(self._log.published)]
+
+    async def _outcome(self, position: int, event: Event) -> Came:
+        record = await self._record(position, event)
+        explained = await explain_record(self._ledger, record, self._scripts)
+        acts = [await self._act(claim) for claim in await self._claims()]
+        order = {key: number for number, key in enumerate(self._programs.known)}
+        acts.sort(key=lambda act: order[TriggerKey(record.event.namespace, act.sensor, act.trigger)])
+        return Came(explained, acts)
+
+    async def _record(self, position: int, event: Event) -> EventRecord:
+        """The journal's record of an event once all have decided. Raises what ended the deciding."""
+        async with asyncio.timeout(_LIMIT):
+            while True:
+                self._decided.clear()
+                found = next(one for one in await self._ledger.events(limit=50) if one.position == position)
+                if found.decided:
+                    break
+                await self._wait()
+        whole = replace(found, event=event)
+        with contextlib.suppress(TiphysError):  # one that came again under its id is found by its position only
+            by_id = await self._ledger.event(event.id)
+            whole = by_id if by_id.position == position else whole
+        return whole
+
+    async def _wait(self) -> None:
+        assert self._deciding is not None  # noqa: S101  only called while it runs
+        waiting = asyncio.create_task(self._decided.wait(), name="dry run: decision")
+        try:
+            await asyncio.wait({waiting, self._deciding}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+        if self._deciding.done():
+            self._deciding.result()
+
+    def _observe(self, event: Event, decision: Decision) -> None:
+        self._decided.set()
+
+    async def _claims(self) -> list[Claim]:
+        """All firings that are there, which are ended by this."""
+        found: list[Claim] = []
+        while claims := await self._ledger.claim(64):
+            for claim in claims:
+                await self._ledger.resolve(self._epoch, claim, Outcome(OutcomeKind.SUCCEEDED, "DryRun"))
+            found += claims
+        return found
+
+    async def _act(self, claim: Claim) -> Act:
+        firing = claim.firing
+        program = self._programs.known[firing.key]
+        act = Act(firing.key.sensor, firing.key.trigger, firing.id, firing.completed_by)
+        try:
+            return await self._rendered(act, program, claim)
+        except NotAmongFiles as missing:
+            return await self._unseen(act, program, claim, missing)
+        except TiphysError as error:
+            return replace(act, error=str(error))
+
+    async def _unseen(self, act: Act, program: TriggerProgram, claim: Claim, missing: NotAmongFiles) -> Act:
+        """As well as can be said without the object that is missing."""
+        self._services.kube = None
+        try:
+            return replace(await self._rendered(act, program, claim), notes=(str(missing),))
+        except TiphysError:
+            return replace(act, error=str(missing))
+        finally:
+            self._services.kube = self._kube
+
+    async def _rendered(self, act: Act, program: TriggerProgram, claim: Claim) -> Act:
+        request = await render(program, claim.events, claim.firing)
+        return replace(act, does=_does(request.target, request.preview), preview=request.preview, warnings=request.warnings)
+
+    def held(self) -> list[StillHeld]:
+        """What waits, by sensor and trigger, as far as its time is not over."""
+        return [
+            StillHeld(trigger.key.sensor, trigger.key.trigger, trigger.condition.text, *one)
+            for sensor in self._matcher.index.sensors()
+            for trigger in sensor.triggers
+            for one in self._held_by(trigger.key)
+        ]
+
+    def _held_by(self, key: TriggerKey) -> list[tuple[str, str, str, str]]:
+        found = self._matcher.index.trigger(key)
+        groups: dict[str, list[HeldEvent]] = {}
+        for one in self._matcher.held_events(key):
+            held = HeldEvent(one.dependency, one.event_id, one.position, one.at, one.join, one.transformed)
+            groups.setdefault(one.join, []).append(held)
+        return [
+            (one.dependency, one.event_id, instant(one.at), one.join)
+            for group in groups.values()
+            if found and not found[1].gate.lapsed(group, self._clock.now)
+            for one in group
+        ]
+
+
+def _does(target: Target, preview: Mapping[str, object]) -> str:
+    if target.api_version:
+        return f"{target.operation or 'create'} {target}"
+    return f"{preview['method']} {preview['url']}" if "url" in preview else f"{target.kind}"
+
+
+@contextlib.asynccontextmanager
+async def open_dry_run(
+    documents: Sequence[Document],
+    scripts: Runner,
+    *,
+    at: float,
+    namespace: str = "argo",
+    secrets: Mapping[tuple[str, str], bytes] | None = None,
+) -> AsyncIterator[DryRun]:
+    """A dry run of these manifests until the block ends. `at` is where the clock stands (Unix seconds), `namespace` that of manifests that
+    name none, `secrets` are values by name and key; `scripts` runs Lua and jq."""
+    clock = _Clock(at)
+    with tempfile.TemporaryDirectory(prefix="tiphys-test-") as folder:
+        async with SqliteBus.open(Path(folder), clock=clock) as bus:
+            objects = FileObjects((one.object for one in documents), namespace)
+            files = FileSecrets(objects, secrets or {})
+            epoch = await bus.ledger.open_epoch()
+            run = DryRun(bus, epoch, objects, files, clock, scripts, namespace)
+            await run.load(documents)
+            async with run.running():
+                yield run
+
+
+assert set(KINDS) <= _ORDER.keys()  # noqa: S101  a kind that is not put on the stage would be passed over in silence
