@@ -43,17 +43,18 @@ __all__ = [
     "VerdictKind",
 ]
 
-
-class VerdictKind(enum.IntEnum):
 NO_LIMITS: Mapping[TriggerKey, int] = {}
 """For a claim that is to be limited by nothing."""
 
+
+class VerdictKind(enum.IntEnum):
     """What became of an event at one trigger's dependency. The numbers are stored: never change one.
 
     `FIRED` made the condition true. `HELD` waits for other dependencies. `FILTERED` did not pass a filter. `ERRORED` could not be
     evaluated (a missing path, for one). `DUPLICATE` was seen before. `ONCE` made the condition true once more for a key that has fired
     already (`once`). `DROPPED` passed and is not held, since an earlier event of its dependency is (`hold: first`). `SET_ASIDE` ended the
-    process again and again while it was decided, and is not decided any more.
+    process again and again while it was decided, and is not decided any more. `REFUSED` made the condition true, and the trigger said at
+    once that it would refuse that firing (an argument without a value, for one), so there is none.
     """
 
     FIRED = 1
@@ -64,6 +65,7 @@ NO_LIMITS: Mapping[TriggerKey, int] = {}
     ONCE = 6
     DROPPED = 7
     SET_ASIDE = 8
+    REFUSED = 9
 
 
 class Verdict(NamedTuple):
