@@ -30,6 +30,13 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
+class Text(StrEnum):
+    """How objects are printed."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
 class Findings(StrEnum):
     """How findings are printed."""
 
@@ -120,6 +127,24 @@ def lint(
     print_findings(findings, output.value)
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(3)
+
+
+@app.command()
+def crds(output: Annotated[Text, typer.Option("--output", "-o", help="yaml or json (one list).")] = Text.YAML) -> None:
+    """Print the CustomResourceDefinitions of EventBus, EventSource and Sensor."""
+    from tiphys.app.crds import crds_text  # noqa: PLC0415
+
+    sys.stdout.write(crds_text(output.value))
+
+
+@app.command()
+def schema(
+    kind: Annotated[str, typer.Argument(help="EventBus, EventSource or Sensor; without it one schema for all of them.")] = "",
+) -> None:
+    """Print the JSON Schema of manifests, for editors."""
+    from tiphys.app.schemas import schema_text  # noqa: PLC0415
+
+    sys.stdout.write(schema_text(kind))
 
 
 @app.command()
