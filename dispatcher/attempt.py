@@ -51,13 +51,13 @@ class Attempt:
         self._seconds = seconds
         self._begun: Target | None = None
 
-    async def run(self) -> Outcome:
-        """Carry it out. Raises only what `begin` raises (`StoreError`), and `CancelledError`."""
     @property
     def begun(self) -> bool:
         """Whether it came as far as sending a request."""
         return self._begun is not None
 
+    async def run(self) -> Outcome:
+        """Carry it out. Raises only what `begin` raises (`StoreError`), and `CancelledError`."""
         claim = self.claim
         try:
             async with asyncio.timeout(self._seconds) as limit:

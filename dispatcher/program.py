@@ -49,10 +49,10 @@ class TriggerProgram:
         kind, settings = chosen_type(spec.template)
         self.server = kind.server
         self.waits_for = spec.policy.k8s if spec.policy is not None and kind.makes_objects else None
+        self.rate_limit = spec.rate_limit
         self._allows = spec.policy
         self._waits_again = spec.retry_strategy is not None
         self._trigger = self._new(kind, settings)
-        self.rate_limit = spec.rate_limit
         self._template = orjson.dumps(spec.template.model_dump(by_alias=True, exclude_unset=True)) if spec.parameters else b""
         self._current = self._template
 
@@ -98,13 +98,13 @@ class TriggerProgram:
         if self.waits_for is not None:
             await confirm(self.services.kube, self.waits_for, made, transient=self._waits_again)
 
-    def refusal(self, events: Mapping[str, Event]) -> TriggerError | LanguageError | None:
-        """Why a firing with these events would be refused, as far as can be said at once, without I/O; for the Matcher's verdict."""
-        try:
     def gates(self) -> list[Gate]:
         """New gates for the limits of its manifest."""
         return [] if self.rate_limit is None else [RateGate(self.rate_limit)]
 
+    def refusal(self, events: Mapping[str, Event]) -> TriggerError | LanguageError | None:
+        """Why a firing with these events would be refused, as far as can be said at once, without I/O; for the Matcher's verdict."""
+        try:
             return self.trigger(events).refusal(events)
         except (TriggerError, LanguageError) as error:
             return error

@@ -21,9 +21,9 @@ from tiphys.bus.ledger import (
     StoreHealth,
 )
 from tiphys.bus.sqlite.claiming import Acting
+from tiphys.bus.sqlite.claims import Permits
 from tiphys.bus.sqlite.cursors import Cursors
 from tiphys.bus.sqlite.deciding import Settle, SettleDeferred
-from tiphys.bus.sqlite.claims import Permits
 from tiphys.bus.sqlite.deferring import Deferring
 from tiphys.bus.sqlite.holding import drop_held, release_held
 from tiphys.bus.sqlite.journal import Journal
