@@ -1,14 +1,15 @@
 """The contract of an artifact (where a trigger's object comes from), and the model of `source` composed from those that exist.
 
-An artifact yields the object as JSON text, so that parameters can be set in it byte by byte; it is read again for every firing, as in
-argo-events, unless it stands in the manifest itself.
+An artifact yields its objects as JSON texts, so that parameters can be set in them byte by byte; it is read again for every firing, as in
+argo-events, unless it stands in the manifest itself. That a source may hold several objects is ours.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
@@ -23,15 +24,19 @@ if TYPE_CHECKING:
     from dispatcher.trigger import Services
 
 __all__ = [
+    "MOST_OBJECTS",
     "Artifact",
     "Source",
     "as_object",
+    "check_object",
     "chosen",
     "known_artifacts",
     "may_set",
-    "one_object",
+    "objects_of",
+    "parse_objects",
     "parse_one",
     "register_artifact",
+    "single",
     "source_model",
     "to_json",
 ]
@@ -40,6 +45,11 @@ ClassT = TypeVar("ClassT", bound="type[Artifact]")
 
 PRECEDENCE: Final = ("s3", "inline", "file", "url", "git", "configmap", "resource")
 """argo-events' artifacts (reference 6.7); of several the first in this order is used."""
+
+MOST_OBJECTS: Final = 100
+"""Objects of one source: each is a firing of its own, one after the other."""
+
+_QUICKLY_PARSED: Final = 8 * 1024
 
 
 class Artifact(ABC):
@@ -54,15 +64,15 @@ class Artifact(ABC):
         return []
 
     @classmethod
-    def known(cls, value: Any) -> Mapping[str, Any] | None:
-        """The object, where the manifest holds it; `None` where it has to be fetched. Call it for a value that passed `check`."""
+    def known(cls, value: Any) -> Sequence[Mapping[str, Any]] | None:
+        """The objects, where the manifest holds them; `None` where they have to be fetched. Call it for a value that passed `check`."""
         return None
 
     @classmethod
     @abstractmethod
-    async def read(cls, value: Any, namespace: str, services: Services) -> bytes:
-        """The object as JSON text, for a Sensor in `namespace`. Raises `TriggerError`, or `ClientError` or `SecretError` while it cannot
-        be fetched."""
+    async def read(cls, value: Any, namespace: str, services: Services) -> Sequence[bytes]:
+        """The objects as JSON texts, at least one, for a Sensor in `namespace`. Raises `TriggerError`, or `ClientError` or `SecretError`
+        while they cannot be fetched."""
 
 
 _artifacts: dict[str, type[Artifact]] = {}
@@ -123,24 +133,49 @@ def chosen(source: Source) -> tuple[type[Artifact], Any]:
 
 
 @lru_cache(maxsize=1024)
-def parse_one(text: str) -> tuple[bytes, tuple[FieldError, ...]]:
-    """The one object of a YAML or JSON text, as JSON text, and what is wrong instead."""
+def parse_objects(text: str) -> tuple[tuple[bytes, ...], tuple[FieldError, ...]]:
+    """The objects of a YAML or JSON text, items of a `List` included, as JSON texts; or what is wrong instead."""
     loaded = load_documents(text)
     if loaded.errors:
-        return b"", loaded.errors
-    if (number := len(loaded.documents)) == 1:
-        return to_json(loaded.documents[0].object), ()
-    if number == 0:
-        return b"", (FieldError("", "holds no object", "write one object"),)
-    return b"", (FieldError("", f"holds {number} objects", "put each object into a trigger of its own"),)
+        return (), loaded.errors
+    if not loaded.documents:
+        return (), (FieldError("", "holds no object", "write one object"),)
+    if (number := len(loaded.documents)) > MOST_OBJECTS:
+        return (), (FieldError("", f"holds {number} objects", f"put at most {MOST_OBJECTS} into one source"),)
+    return tuple(to_json(document.object) for document in loaded.documents), ()
 
 
-def one_object(text: str, where: str) -> bytes:
-    """As `parse_one`; `where` begins the error's text. Raises `TriggerError` `InvalidObject`."""
-    found, faults = parse_one(text)
+def parse_one(text: str) -> tuple[bytes, tuple[FieldError, ...]]:
+    """The one object of a YAML or JSON text, as JSON text, and what is wrong instead."""
+    found, faults = parse_objects(text)
+    if len(found) == 1:
+        return found[0], ()
+    return b"", faults or (FieldError("", f"holds {len(found)} objects", "leave one of them"),)
+
+
+async def objects_of(text: str | bytes, where: str, *, transient: bool = True) -> tuple[bytes, ...]:
+    """As `parse_objects`, for a text that was fetched; a long one does not hold up the event loop.
+
+    `where` begins the error's text. Raises `TriggerError` `InvalidObject`; `transient` as there.
+    """
+    try:
+        whole = text if isinstance(text, str) else text.decode()
+    except UnicodeDecodeError as error:
+        raise TriggerError("InvalidObject", f"{where} is no text: {error}", transient=transient) from error
+    if len(whole) > _QUICKLY_PARSED:
+        found, faults = await asyncio.to_thread(parse_objects, whole)
+    else:
+        found, faults = parse_objects(whole)
     if faults:
-        raise TriggerError("InvalidObject", f"{where}: {faults[0]}")
+        raise TriggerError("InvalidObject", f"{where}: {faults[0]}", transient=transient)
     return found
+
+
+def single(texts: Sequence[bytes]) -> bytes:
+    """The one object of a source that may hold no more. Raises `TriggerError` `InvalidObject`."""
+    if len(texts) > 1:
+        raise TriggerError("InvalidObject", f"the source holds {len(texts)} objects, and one is what this is about", transient=True)
+    return texts[0]
 
 
 def may_set(dests: Iterable[str], path: str) -> bool:
@@ -168,6 +203,11 @@ def as_object(text: bytes) -> dict[str, Any]:
         raise TriggerError(
             "InvalidObject", f"the object is no JSON after its parameters were set ({error}): {shorten(text)}"
         ) from error
+    return check_object(value)
+
+
+def check_object(value: Any) -> dict[str, Any]:
+    """A value, which must be an object with a kind. Raises `TriggerError` `InvalidObject`."""
     if not isinstance(value, dict):
         raise TriggerError("InvalidObject", f"a Kubernetes object must be a map, not {shorten(value)}")
     for key in ("apiVersion", "kind"):

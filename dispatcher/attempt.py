@@ -32,7 +32,8 @@ class Attempt:
     """One attempt at `claim` with the program that is current now.
 
     `begin` writes the target, `recorded` says of how many attempts the outcome is on record; `seconds` is the time limit of the whole
-    attempt, to which comes what a trigger's own settings ask for. After `run`, `error` is what went wrong, if anything.
+    attempt, to which comes what a trigger's own settings ask for. After `run`, `error` is what went wrong, if anything, and `documents`
+    the number of objects in the trigger's source, where the outcome is a success.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Attempt:
         self.claim = claim
         self.program = program
         self.error: TiphysError | None = None
+        self.documents = 0
         self._begin = begin
         self._recorded = recorded
         self._seconds = seconds
@@ -58,6 +60,18 @@ class Attempt:
 
     async def run(self) -> Outcome:
         """Carry it out. Raises only what `begin` raises (`StoreError`), and `CancelledError`."""
+        outcome = await self._guarded(self._act)
+        if outcome.kind is not OutcomeKind.SUCCEEDED or self.documents:
+            return outcome
+
+        async def count(_: asyncio.Timeout) -> Outcome:  # it was found there, so that its source has not been read
+            self.documents = await self.program.trigger(self.claim.events).documents()
+            return outcome
+
+        return await self._guarded(count)
+
+    async def _guarded(self, act: Callable[[asyncio.Timeout], Awaitable[Outcome]]) -> Outcome:
+        """What `act` says, or what becomes of its error."""
         claim = self.claim
         try:
             async with asyncio.timeout(self._seconds) as limit:
@@ -105,6 +119,7 @@ class Attempt:
         warnings: list[str] = []
         trigger = program.trigger(claim.events, warnings)
         request = await trigger.render(Work(firing, claim.events, standing, program.name))
+        self.documents = request.documents
         if standing is not None and _identity(standing) != _identity(request.target):
             text = f"{standing} was not found; the manifest now asks for {request.target}"
             return Outcome(OutcomeKind.RELEASED, "TargetChanged", text, retry_at=time.time() + 1.0)

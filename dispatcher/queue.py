@@ -21,7 +21,7 @@ import contextlib
 import functools
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 import structlog
@@ -309,7 +309,7 @@ class Dispatcher:
         try:
             outcome = await attempt.run()
             self._note_pace(attempt, outcome)
-            follow_ups = _follow_ups(held.claim.firing, attempt.program, outcome)
+            follow_ups = _follow_ups(held.claim.firing, attempt, outcome)
             await self._durably(lambda: self._ledger.resolve(self._epoch, held.claim, outcome, follow_ups))
         except StaleClaim:
             _log.info("a claim was lost; the firing is somebody else's", action="claim-lost", firing=held.claim.firing.id)
@@ -426,24 +426,18 @@ class Dispatcher:
         return asyncio.get_running_loop().time()
 
 
-def _follow_ups(firing: Firing, program: TriggerProgram, outcome: Outcome) -> tuple[Firing, ...]:
-    """The firing of the `dlqTrigger`, if this one is dead and its program has one (that of a `dlqTrigger` has none)."""
-    if outcome.kind is not OutcomeKind.DEAD or program.dlq is None:
-        return ()
+def _follow_ups(firing: Firing, attempt: Attempt, outcome: Outcome) -> tuple[Firing, ...]:
+    """The firing of the next object of its source, once this one is there; or that of the `dlqTrigger`, if this one is dead and its program
+    has one (that of a `dlqTrigger` has none)."""
     ids = {name: seen.id for name, seen in firing.events.items()}
-    number = firing_id(*firing.key, ids, replay=firing.replay, dlq=True, document=firing.document)
-    return (
-        Firing(
-            number,
-            firing.key,
-            firing.events,
-            completed_by=firing.completed_by,
-            replay=firing.replay,
-            dlq=True,
-            document=firing.document,
-            parent=firing.id,
-        ),
-    )
+    if outcome.kind is OutcomeKind.SUCCEEDED and firing.document + 1 < attempt.documents:
+        document = firing.document + 1
+        number = firing_id(*firing.key, ids, replay=firing.replay, dlq=firing.dlq, document=document)
+        return (replace(firing, id=number, document=document),)
+    if outcome.kind is OutcomeKind.DEAD and attempt.program.dlq is not None:
+        number = firing_id(*firing.key, ids, replay=firing.replay, dlq=True)
+        return (replace(firing, id=number, dlq=True, document=0, parent=firing.id),)
+    return ()
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -58,12 +58,14 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a trigger is about to do. `preview` is JSON-like and free of secrets; `body` is the trigger's own. `warnings` are for the
-    record: what is done may not be what was meant (a parameter's `dest` that matches nothing, for one)."""
+    record: what is done may not be what was meant (a parameter's `dest` that matches nothing, for one). `documents` is the number of
+    objects in the trigger's source; this is the request for that of the firing's `document`."""
 
     target: Target
     preview: Mapping[str, Any]
     body: Any = field(default=None, repr=False)
     warnings: tuple[str, ...] = ()
+    documents: int = 1
 
 
 class Notice(NamedTuple):
@@ -152,8 +154,13 @@ class Trigger(ABC, Generic[SpecT]):
         return ()
 
     def refusal(self, events: Mapping[str, Event]) -> TriggerError | None:
-        """Why a firing with these events would be refused, as far as can be said at once and without asking anybody."""
+        """Why a firing with these events would be refused, as far as can be said at once and without asking anybody. What it says stands
+        in the verdict, and an attempt finds the same. Quick: the Matcher waits for it."""
         return None
+
+    async def documents(self) -> int:
+        """How many objects its source holds; each is a firing of its own, one after the other. Raises as `render` does."""
+        return 1
 
     @abstractmethod
     async def render(self, work: Work) -> Request:

@@ -1,12 +1,13 @@
-"""`source.configmap`: the object stands as YAML or JSON text in a ConfigMap of the Sensor's namespace, and is read for each firing."""
+"""`source.configmap`: the objects stand as YAML or JSON text in a ConfigMap of the Sensor's namespace, and are read for each firing."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from dispatcher.artifact import Artifact, one_object, register_artifact
+from dispatcher.artifact import Artifact, objects_of, register_artifact
 from dispatcher.trigger import Services
-from tiphys.errors import FieldError, TriggerError
+from tiphys.errors import FieldError
 from tiphys.schema.secret import ConfigMapRef
 
 __all__ = ["ConfigMap"]
@@ -14,7 +15,7 @@ __all__ = ["ConfigMap"]
 
 @register_artifact
 class ConfigMap(Artifact):
-    """The object below one key of a ConfigMap."""
+    """The objects below one key of a ConfigMap."""
 
     key: ClassVar[str] = "configmap"
     value_type: ClassVar[Any] = ConfigMapRef
@@ -27,11 +28,7 @@ class ConfigMap(Artifact):
         ]
 
     @classmethod
-    async def read(cls, value: ConfigMapRef, namespace: str, services: Services) -> bytes:
-        """The object as JSON text. Raises `SecretError` while the ConfigMap or its key is not there."""
-        where = f"source.configmap: {value.key} of ConfigMap {value.name}"
-        try:
-            text = (await services.secrets.configmap(namespace, value)).decode()
-        except UnicodeDecodeError as error:
-            raise TriggerError("InvalidObject", f"{where} is no text: {error}", transient=True) from error
-        return one_object(text, where)
+    async def read(cls, value: ConfigMapRef, namespace: str, services: Services) -> Sequence[bytes]:
+        """The objects as JSON texts. Raises `SecretError` while the ConfigMap or its key is not there."""
+        text = await services.secrets.configmap(namespace, value)
+        return await objects_of(text, f"source.configmap: {value.key} of ConfigMap {value.name}")

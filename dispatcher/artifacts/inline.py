@@ -1,13 +1,13 @@
-"""`source.inline`: the object stands in the manifest, as YAML or JSON text. One object: argo-events reads no list of them either."""
+"""`source.inline`: the objects stand in the manifest, as YAML or JSON text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import orjson
 
-from dispatcher.artifact import Artifact, one_object, parse_one, register_artifact
+from dispatcher.artifact import Artifact, objects_of, parse_objects, register_artifact
 from dispatcher.trigger import Services
 from tiphys.errors import FieldError
 
@@ -16,27 +16,25 @@ __all__ = ["Inline"]
 
 @register_artifact
 class Inline(Artifact):
-    """The object as text, read when the manifest loads."""
+    """The objects as text, read when the manifest loads."""
 
     key: ClassVar[str] = "inline"
     value_type: ClassVar[Any] = str
 
     @classmethod
     def check(cls, value: str) -> list[FieldError]:
-        """Text that is no YAML, or holds none or several objects."""
-        _, faults = parse_one(value)
+        """Text that is no YAML, or holds no object."""
+        _, faults = parse_objects(value)
         return [
             FieldError("", f"{fault.where}: {fault.problem}" if fault.where else fault.problem, fault.remedy) for fault in faults
         ]
 
     @classmethod
-    def known(cls, value: str) -> Mapping[str, Any] | None:
-        """The object."""
-        text, _ = parse_one(value)
-        found: Mapping[str, Any] = orjson.loads(text)
-        return found
+    def known(cls, value: str) -> Sequence[Mapping[str, Any]] | None:
+        """The objects."""
+        return [orjson.loads(text) for text in parse_objects(value)[0]]
 
     @classmethod
-    async def read(cls, value: str, namespace: str, services: Services) -> bytes:
-        """The object as JSON text."""
-        return one_object(value, "source.inline")
+    async def read(cls, value: str, namespace: str, services: Services) -> Sequence[bytes]:
+        """The objects as JSON texts."""
+        return await objects_of(value, "source.inline", transient=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from dispatcher.artifact import Artifact, register_artifact, to_json
@@ -19,11 +19,11 @@ class Resource(Artifact):
     value_type: ClassVar[Any] = dict[str, Any]
 
     @classmethod
-    def known(cls, value: Any) -> Mapping[str, Any] | None:
+    def known(cls, value: Any) -> Sequence[Mapping[str, Any]] | None:
         """The object itself."""
-        return value if isinstance(value, Mapping) else None
+        return [value] if isinstance(value, Mapping) else None
 
     @classmethod
-    async def read(cls, value: Any, namespace: str, services: Services) -> bytes:
+    async def read(cls, value: Any, namespace: str, services: Services) -> Sequence[bytes]:
         """The map as JSON text."""
-        return to_json(value)
+        return [to_json(value)]

@@ -17,7 +17,7 @@ from pydantic import Field, create_model
 
 from dispatcher import argo, changes, objects
 from dispatcher.argo.names import API_VERSION
-from dispatcher.artifact import Source, as_object, chosen, may_set, parse_one, source_model
+from dispatcher.artifact import Source, as_object, chosen, may_set, parse_one, single, source_model
 from dispatcher.parameters import TriggerParameter, apply
 from dispatcher.trigger import Notice, Request, Services, Trigger, Work, register
 from dispatcher.workflowtemplates import Catalogue, kind_of
@@ -75,8 +75,10 @@ class ArgoWorkflow(Trigger[ArgoWorkflowSpec]):
         unread = artifact.check(value)
         faults += [replace(fault, path=f"{path}.{fault.path}" if fault.path else path) for fault in unread]
         known = None if unread else artifact.known(value)
-        if known is not None:
-            faults += _misfits(known, path, spec)
+        if known is not None and len(known) > 1:
+            faults.append(FieldError(path, f"holds {len(known)} objects", f"there is one to {spec.operation}: keep that"))
+        elif known is not None:
+            faults += _misfits(known[0], path, spec)
         return faults
 
     @classmethod
@@ -101,7 +103,7 @@ class ArgoWorkflow(Trigger[ArgoWorkflowSpec]):
     async def render(self, work: Work) -> Request:
         """The object that would be made, or the change."""
         artifact, value = chosen(self.settings.source)
-        text = await artifact.read(value, self.namespace, self.services)
+        text = single(await artifact.read(value, self.namespace, self.services))
         warnings: list[str] = []
         if self.settings.parameters:
             text = apply(self.settings.parameters, text, work.events, warnings)

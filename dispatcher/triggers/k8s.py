@@ -1,11 +1,14 @@
 """`k8s`: make or change any Kubernetes object from an artifact, with event data set in it (reference 6.9).
 
 Where argo-events guesses the resource from the kind, we ask the server, so that every kind it serves can be used and only those that live
-in namespaces get one. What an operation does is in `dispatcher.objects` (create) and `dispatcher.changes` (the others).
+in namespaces get one. A source may hold several objects (ours): each is a firing of its own (`Firing.document`), after the one before it
+has succeeded, so that what a later one refers to is there. What an operation does is in `dispatcher.objects` (create) and
+`dispatcher.changes` (the others).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final, Literal
@@ -14,10 +17,11 @@ import orjson
 from pydantic import Field, create_model, field_validator
 
 from dispatcher import changes, objects
-from dispatcher.artifact import Source, as_object, chosen, may_set, source_model
+from dispatcher.artifact import Source, as_object, check_object, chosen, may_set, source_model
 from dispatcher.naming import object_name
 from dispatcher.parameters import TriggerParameter, apply
 from dispatcher.trigger import Notice, Request, Trigger, Work, register
+from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, Target
 from tiphys.clients.kube import KubeObject
 from tiphys.errors import FieldError, TriggerError, shorten
@@ -25,6 +29,7 @@ from tiphys.schema.model import Model, problem
 
 __all__ = ["K8s", "K8sSpec"]
 
+_NUMBERED: Final = re.compile(r"(0|[1-9]\d{0,2})(?:\.|$)")
 _STRATEGIES: Final = (changes.MERGE_PATCH, changes.JSON_PATCH, changes.STRATEGIC_MERGE, changes.APPLY)
 
 
@@ -33,7 +38,8 @@ class K8sSpec(Model):
 
     `operation` is `create` (the default), `update` (the object is merged over the one that is there), `patch` (with `patchStrategy`, by
     default a JSON merge patch) or `delete`. With `liveObject`, an update's parameters are set in the object as it is in the cluster.
-    The steps of a JSON patch stand in the object as the list `patch`; this is ours.
+    Ours: the steps of a JSON patch stand in the object as the list `patch`; and where a source holds several objects, a parameter's
+    `dest` begins with the number of its object, from 0.
     """
 
     source: Source
@@ -76,8 +82,13 @@ class K8s(Trigger[K8sSpec]):
         path = f"source.{artifact.key}"
         faults = [_below(path, fault) for fault in artifact.check(value)]
         known = None if faults else artifact.known(value)
-        if known is not None:
-            faults += _incomplete(known, path, [parameter.dest for parameter in spec.parameters], spec)
+        dests = [parameter.dest for parameter in spec.parameters]
+        if known is not None and len(known) == 1:
+            faults += _incomplete(known[0], path, dests, spec)
+        elif known is not None:
+            faults += _unnumbered(dests, len(known))
+            for number, obj in enumerate(known):
+                faults += _incomplete(obj, f"{path}[{number}]", _of(dests, number), spec)
         return faults
 
     @classmethod
@@ -99,21 +110,28 @@ class K8s(Trigger[K8sSpec]):
         """The resource-level parameters."""
         return [(f"parameters[{index}]", parameter) for index, parameter in enumerate(spec.parameters)]
 
+    async def documents(self) -> int:
+        """How many objects the source holds."""
+        return len(await self._read())
+
     async def render(self, work: Work) -> Request:
         """The object with its parameters, and what will be done with it."""
         settings, kube = self.settings, self.services.kube
-        artifact, value = chosen(settings.source)
-        text = await artifact.read(value, self.namespace, self.services)
-        live = await self._live(as_object(text)) if settings.live_object and settings.operation == "update" else None
+        texts = list(await self._read())
+        number = work.firing.document
+        if number >= len(texts):
+            text = f"the source holds {len(texts)} objects now, and none with the number {number} (from 0) that is due"
+            raise TriggerError("NoSuchDocument", text)
+        live = await self._live(as_object(texts[number])) if settings.live_object and settings.operation == "update" else None
+        if live:
+            texts[number] = orjson.dumps(live)
         warnings: list[str] = []
-        if settings.parameters:
-            text = apply(settings.parameters, orjson.dumps(live) if live else text, work.events, warnings)
-        obj = as_object(text)
+        obj = self._with_parameters(texts, number, work.events, warnings)
         if settings.operation == "create":
             request = await objects.request_for(obj, work, self.namespace, kube)
         else:
             request = await self._change(await self._named(obj), work, live)
-        return replace(request, warnings=tuple(warnings)) if warnings else request
+        return replace(request, warnings=tuple(warnings), documents=len(texts))
 
     async def execute(self, request: Request, firing: Firing) -> Target:
         """Create or change the object."""
@@ -124,6 +142,25 @@ class K8s(Trigger[K8sSpec]):
     async def look(self, target: Target, firing: Firing) -> Target | None:
         """Whether an earlier attempt of this firing did it."""
         return await objects.look(self.services.kube, target, firing)
+
+    async def _read(self) -> Sequence[bytes]:
+        artifact, value = chosen(self.settings.source)
+        return await artifact.read(value, self.namespace, self.services)
+
+    def _with_parameters(self, texts: Sequence[bytes], number: int, events: Mapping[str, Event], warnings: list[str]) -> KubeObject:
+        """The object of that number. All parameters are set, so that the first object is not made where a later one cannot be."""
+        parameters = self.settings.parameters
+        if not parameters:
+            return as_object(texts[number])
+        if len(texts) == 1:
+            return as_object(apply(parameters, texts[0], events, warnings))
+        if faults := _unnumbered([parameter.dest for parameter in parameters], len(texts)):
+            raise TriggerError("ParameterNotSet", str(faults[0]), transient=True)
+        whole = apply(parameters, b"[%b]" % b",".join(texts), events, warnings)
+        try:
+            return check_object(orjson.loads(whole)[number])
+        except orjson.JSONDecodeError as error:
+            raise TriggerError("InvalidObject", f"the objects are no JSON after their parameters were set ({error})") from error
 
     async def _change(self, obj: KubeObject, work: Work, live: KubeObject | None) -> Request:
         kube = self.services.kube
@@ -154,6 +191,25 @@ class K8s(Trigger[K8sSpec]):
 
 def _below(path: str, fault: FieldError) -> FieldError:
     return FieldError(f"{path}.{fault.path}" if fault.path else path, fault.problem, fault.remedy, fault.shown, fault.where)
+
+
+def _unnumbered(dests: Sequence[str], count: int) -> list[FieldError]:
+    """Parameters that do not say which of several objects they are for."""
+    return [
+        FieldError(
+            f"parameters[{index}].dest",
+            f"names none of the {count} objects of the source",
+            f"begin it with the number of its object, from 0 to {count - 1}: 0.{dest}",
+            repr(dest),
+        )
+        for index, dest in enumerate(dests)
+        if (found := _NUMBERED.match(dest)) is None or int(found[1]) >= count
+    ]
+
+
+def _of(dests: Sequence[str], number: int) -> list[str]:
+    """What parameters set in the object of that number, as paths within it; one that sets the whole object may set anything."""
+    return [dest.partition(".")[2] or "@this" for dest in dests if dest.partition(".")[0] == str(number)]
 
 
 def _incomplete(known: Mapping[str, Any], path: str, dests: Sequence[str], spec: K8sSpec) -> list[FieldError]:

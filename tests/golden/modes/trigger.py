@@ -20,7 +20,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -168,7 +168,7 @@ async def _serve_its_kind(end: FarEnd, program: TriggerProgram, events: Mapping[
 
 
 async def _attempted(program: TriggerProgram, events: Mapping[str, Event], firing: Firing) -> str | None:
-    """The error of an attempt."""
+    """The error of an attempt, or of that at the next object of its source."""
 
     async def begin(target: Target) -> None:
         pass
@@ -176,8 +176,12 @@ async def _attempted(program: TriggerProgram, events: Mapping[str, Event], firin
     async def recorded() -> int:
         return 0
 
-    outcome = await Attempt(Claim(firing, 1, 60.0, 1, events), program, begin, recorded, 30.0).run()
-    return None if outcome.kind is OutcomeKind.SUCCEEDED else outcome.message
+    attempt = Attempt(Claim(firing, 1, 60.0, 1, events), program, begin, recorded, 30.0)
+    outcome = await attempt.run()
+    if outcome.kind is not OutcomeKind.SUCCEEDED:
+        return outcome.message
+    following = firing.document + 1
+    return None if following >= attempt.documents else await _attempted(program, events, replace(firing, document=following))
 
 
 def _ours_left_out(call: Mapping[str, Any], firings: list[Firing]) -> dict[str, Any]:
