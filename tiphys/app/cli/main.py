@@ -37,6 +37,14 @@ class Text(StrEnum):
     JSON = "json"
 
 
+class Form(StrEnum):
+    """How a dry run is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+    YAML = "yaml"
+
+
 class Findings(StrEnum):
     """How findings are printed."""
 
@@ -145,6 +153,47 @@ def schema(
     from tiphys.app.schemas import schema_text  # noqa: PLC0415
 
     sys.stdout.write(schema_text(kind))
+
+
+@app.command("test")
+def try_manifests(
+    paths: Annotated[list[Path], typer.Argument(help="Manifests, cases, or folders of them.")],
+    event: Annotated[
+        list[Path] | None, typer.Option("--event", help="An event or a request that comes; may be repeated, in order.")
+    ] = None,
+    request: Annotated[list[Path] | None, typer.Option("--request", help="A raw HTTP request; may be repeated.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--from", help="Every event and request of a folder, by name.", show_default=False)
+    ] = None,
+    belongs: Annotated[str, typer.Option("--as", help="Whose event it is: EVENTSOURCE/EVENT.", show_default=False)] = "",
+    at: Annotated[str, typer.Option(help="When it comes, RFC 3339; default: the event's own time.", show_default=False)] = "",
+    secret: Annotated[list[str] | None, typer.Option(help="A secret's value, NAME/KEY=VALUE; may be repeated.")] = None,
+    sign: Annotated[bool, typer.Option("--sign", help="Sign requests as their routes ask.")] = False,
+    expect: Annotated[Path | None, typer.Option(help="Compare with this expectation.", show_default=False)] = None,
+    update: Annotated[bool, typer.Option("--update", help="Write what happens as what is expected.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit's XML to this file.", show_default=False)] = None,
+    namespace: Annotated[str, typer.Option(help="Namespace of manifests that name none.")] = "argo",
+    output: Annotated[Form, typer.Option("--output", "-o", help="text, json or yaml.")] = Form.TEXT,
+) -> None:
+    """What would happen, without a cluster: try manifests with an event, or run cases. Ends with 6 if it is not what is expected."""
+    from tiphys.app.cli.testing import Asked, run_test  # noqa: PLC0415
+
+    asked = Asked(
+        paths=paths,
+        events=event or (),
+        requests=request or (),
+        folder=folder,
+        belongs=belongs,
+        at=at,
+        secrets=secret or (),
+        sign=sign,
+        namespace=namespace,
+        expect=expect,
+        update=update,
+        junit=junit,
+        output=output.value,
+    )
+    raise typer.Exit(run_test(asked))
 
 
 @app.command()

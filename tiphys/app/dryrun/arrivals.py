@@ -82,6 +82,10 @@ class Arrival:
             raise SettingsError("--as", f"{address!r} names no event", "write EVENTSOURCE/EVENT")
         return replace(self, what=replace(self.what, source=source, event=event)) if isinstance(self.what, GivenEvent) else self
 
+    def signed(self) -> Arrival:
+        """The same request with what its route asks its senders for."""
+        return replace(self, what=replace(self.what, sign=True)) if isinstance(self.what, GivenRequest) else self
+
 
 def read_arrival(text: bytes, label: str) -> Arrival:
     """A file that holds either. Raises `SettingsError`."""

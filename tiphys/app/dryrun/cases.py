@@ -1,0 +1,323 @@
+"""Cases: what is given, what arrives, and what is expected, in files beside the manifests.
+
+A case is a folder with `case.yaml`, and its events, requests and `expected.yaml` beside it; or one file, `NAME.case.yaml`, with all of it.
+What a case reads lies in its own files: it gives the same result from wherever it is started, and no clock, network or cluster has a part
+in it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from tiphys.app.casefiles import CASE_FILE, CASE_SUFFIX, belongs_to_case, is_case_folder
+from tiphys.app.dryrun.arrivals import Arrival, event_of, read_arrival, read_event, read_request, request_of
+from tiphys.app.dryrun.yaml_text import dump_yaml
+from tiphys.errors import DurationError, FieldError, LanguageError, ManifestError, SettingsError, shorten
+from tiphys.languages import duration
+from tiphys.schema.loader import Document, load_documents
+from tiphys.schema.model import Model, field_errors, problem, unknown_fields
+
+__all__ = [
+    "EXPECTED_FILE",
+    "Case",
+    "CaseSpec",
+    "Manifests",
+    "find_cases",
+    "load_case",
+    "load_manifests",
+    "read_expected",
+    "read_instant",
+    "read_secret",
+]
+
+EXPECTED_FILE: Final = "expected.yaml"
+NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
+"""Where the clock of a case stands that says nothing of it: a Thursday."""
+_SUFFIXES: Final = (".yaml", ".yml", ".json")
+
+
+class StepSpec(Model):
+    """Something that arrives: an `event` or a `request`, written out or the name of a file.
+
+    `at` is an instant (RFC 3339), or how long after the step before (`+90s`). `as` says whose event it is (`EVENTSOURCE/EVENT`); `sign`
+    gives a request what its route asks its senders for.
+    """
+
+    event: Any = None
+    request: Any = None
+    at: str = ""
+    as_: str = Field(default="", alias="as")
+    sign: bool = False
+
+    @model_validator(mode="after")
+    def _one(self) -> StepSpec:
+        if (self.event is None) == (self.request is None):
+            raise problem("must be one arrival", "write either event or request")
+        return self
+
+
+class CaseSpec(Model):
+    """The text of a case. `about` says what it shows. `manifests` are files and folders, from the case's own folder (default: what lies
+    beside the folder `cases`); `namespace` is that of those that name none; `secrets` are values by `NAME/KEY`, in whichever namespace;
+    `at` is where the clock stands first (default: the first event's time, else 2026-01-01T12:00:00Z)."""
+
+    about: str = ""
+    manifests: list[str] = Field(default_factory=list)
+    namespace: str = "argo"
+    secrets: dict[str, str] = Field(default_factory=dict)
+    at: str = ""
+    steps: list[StepSpec]
+    expect: list[Any] | None = None
+
+    @field_validator("steps")
+    @classmethod
+    def _some(cls, value: list[StepSpec]) -> list[StepSpec]:
+        if not value:
+            raise problem("has no entries, so nothing happens", "add an event or a request")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """The documents of files, and what is wrong with the texts."""
+
+    documents: list[Document]
+    problems: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case that can be run. `file` is its YAML file, `name` how it is called; `expected` is `None` where nothing is expected yet, and
+    stands in `expected_in`. `at` is Unix seconds."""
+
+    name: str
+    file: Path
+    spec: CaseSpec
+    arrivals: Sequence[Arrival]
+    at: float
+    expected: Sequence[Any] | None = None
+    expected_in: Path = field(default_factory=Path)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self.file.parent
+
+    def manifests(self) -> Manifests:
+        """Those that it is about. Raises `SettingsError` for one that is not there."""
+        if self.spec.manifests:
+            return load_manifests([self.folder / name for name in self.spec.manifests])
+        holder = next((one.parent for one in (self.folder, *self.folder.parents) if one.name == "cases"), self.folder.parent)
+        return load_manifests([holder])
+
+    def secrets(self) -> dict[tuple[str, str], bytes]:
+        """The values by name and key. Raises `SettingsError`."""
+        return dict(read_secret(f"{name}={value}", f"{self.file}: secrets") for name, value in self.spec.secrets.items())
+
+    def write_expected(self, expected: Sequence[Any]) -> bool:
+        """Write it in its place; says whether that changed anything. Raises `SettingsError` where a text cannot be replaced."""
+        written = dump_yaml({"expect": list(expected)})
+        old = self.expected_in.read_text() if self.expected_in.exists() else ""
+        if self.expected_in == self.file:
+            written = _in_place(old, written, self.file)
+        elif self.expected == list(expected):
+            return False
+        if written == old:
+            return False
+        self.expected_in.write_text(written)
+        return True
+
+
+def _in_place(text: str, written: str, file: Path) -> str:
+    """The case's text with its `expect` replaced, or put at the end; all else stays as it is, comments included."""
+    lines = text.splitlines(keepends=True)
+    starts = [number for number, line in enumerate(lines) if line.startswith("expect:")]
+    if not starts and "expect" not in text:
+        return text.rstrip("\n") + "\n" + written
+    if len(starts) != 1:
+        raise SettingsError(str(file), "its expect cannot be told from the rest", "write it as a list below a line expect:")
+    end = starts[0] + 1
+    while end < len(lines) and (not lines[end].strip() or lines[end][0] in " \t#-"):
+        end += 1
+    while not lines[end - 1].strip() or lines[end - 1].startswith("#"):  # they belong to what follows
+        end -= 1
+    return "".join([*lines[: starts[0]], written, *lines[end:]])
+
+
+# -- finding
+
+
+def find_cases(paths: Sequence[Path]) -> list[Path]:
+    """The YAML files of all cases in these files and folders, in order. Raises `SettingsError` for a path that is not there."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            found |= dict.fromkeys(_below(path))
+        elif path.name == CASE_FILE or path.name.endswith(CASE_SUFFIX):
+            found[path] = None
+        elif not path.is_file():
+            raise SettingsError(str(path), "is no file and no folder", "name manifests, cases or folders of them")
+    return list(found)
+
+
+def _below(root: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if is_case_folder(names):
+            folders.clear()
+            yield Path(folder, CASE_FILE)
+        else:
+            yield from (Path(folder, name) for name in sorted(names) if name.endswith(CASE_SUFFIX) and not name.startswith("."))
+
+
+def load_manifests(paths: Sequence[Path]) -> Manifests:
+    """The documents of files and folders but for cases, each file once. Raises `SettingsError` for a path that is not there."""
+    documents: list[Document] = []
+    problems: list[str] = []
+    for file in dict.fromkeys(_files(paths)):
+        loaded = load_documents(file.read_bytes(), str(file))
+        documents += loaded.documents
+        problems += map(str, loaded.errors)
+    return Manifests(documents, problems)
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            files = sorted(one for one in path.rglob("*") if one.suffix in _SUFFIXES and one.is_file())
+            yield from (_plain(one) for one in files if not belongs_to_case(one, path))
+        elif path.is_file():
+            yield _plain(path)
+        else:
+            raise SettingsError(str(path), "is no file and no folder", "name files or folders of manifests")
+
+
+def _plain(path: Path) -> Path:
+    """A path as people write it: without steps down and up again, from here if that is shorter."""
+    return Path(min(os.path.relpath(path), os.path.normpath(path), key=len))
+
+
+# -- reading
+
+
+def load_case(file: Path) -> Case:
+    """Read a case. Raises `ManifestError` for its text, `SettingsError` for a file or a value of it."""
+    loaded = load_documents(file.read_bytes(), str(file)).all()
+    if len(loaded) != 1:
+        raise SettingsError(str(file), f"holds {len(loaded)} documents", "write one case in a file")
+    (document,) = loaded
+    if unknown := unknown_fields(CaseSpec, document.object):
+        faults = [FieldError(one.path, "is no field of a case", _hint(one.nearest)) for one in unknown]
+        raise ManifestError(document.locate(faults))
+    try:
+        spec = CaseSpec.model_validate(document.object)
+    except ValidationError as error:
+        raise ManifestError(document.locate(field_errors(error))) from error
+    start, arrivals = _arrivals(spec, file)
+    whole = file.name == CASE_FILE
+    case = Case(file.parent.name if whole else file.name.removesuffix(CASE_SUFFIX), file, spec, arrivals, start)
+    apart = file.parent / EXPECTED_FILE
+    if spec.expect is None and whole:
+        return replace(case, expected=read_expected(apart) if apart.exists() else None, expected_in=apart)
+    return replace(case, expected=spec.expect, expected_in=file)
+
+
+def _hint(nearest: str) -> str:
+    return f"did you mean {nearest}?" if nearest else "see docs/testing.md"
+
+
+def read_expected(file: Path) -> list[Any]:
+    """The list below `expect` of a file. Raises `ManifestError`, `SettingsError`."""
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise SettingsError(str(file), f"cannot be read: {error.strerror}", "--update writes it") from error
+    loaded = load_documents(text, str(file)).all()
+    expected = loaded[0].object.get("expect") if len(loaded) == 1 else None
+    if not isinstance(expected, list):
+        raise SettingsError(str(file), "is no expectation", "write a list below expect, or let --update write it")
+    return expected
+
+
+def _arrivals(spec: CaseSpec, file: Path) -> tuple[float, list[Arrival]]:
+    """Where the clock stands, and what arrives."""
+    steps = [_arrival(step, index, file) for index, step in enumerate(spec.steps)]
+    start = read_instant(spec.at, f"{file}: at") if spec.at else _time_of(steps[0], NOON)
+    now, arrivals = start, []
+    for index, (step, arrival) in enumerate(zip(spec.steps, steps, strict=True)):
+        if step.at:
+            now = read_instant(step.at, f"{file}: steps[{index}].at", now)
+        arrivals.append(replace(arrival, at=now))
+    return start, arrivals
+
+
+def _time_of(arrival: Arrival, otherwise: float) -> float:
+    time = getattr(arrival.what, "time", "")
+    return read_instant(time, arrival.label) if time else otherwise
+
+
+def _arrival(step: StepSpec, index: int, file: Path) -> Arrival:
+    where, given = f"{file}: steps[{index}]", step.event if step.request is None else step.request
+    label = given if isinstance(given, str) and "\n" not in given else f"step {index + 1}"
+    if isinstance(given, dict):
+        arrival = Arrival(label, event_of(given, where) if step.request is None else request_of(given, where))
+    elif isinstance(given, str):
+        read = read_event if step.request is None else read_request
+        arrival = Arrival(label, read(_content(given, file, where), where if label is not given else str(file.parent / given)))
+    else:
+        raise SettingsError(where, f"{shorten(given)} is no event and no request", "write it out, or name its file")
+    if step.as_:
+        arrival = arrival.belongs_to(step.as_)
+    if step.sign:
+        arrival = arrival.signed()
+    return arrival
+
+
+def _content(given: str, file: Path, where: str) -> bytes:
+    """A text over several lines is the content itself, one of a line names a file."""
+    if "\n" in given:
+        return given.encode()
+    try:
+        return (file.parent / given).read_bytes()
+    except OSError as error:
+        raise SettingsError(where, f"{file.parent / given} cannot be read: {error.strerror}") from error
+
+
+def read_instant(text: str, name: str, before: float | None = None) -> float:
+    """Unix seconds of RFC 3339 text; with `before` also of `+DURATION` after that. Raises `SettingsError`."""
+    try:
+        if before is not None and text.startswith("+"):
+            return before + duration.parse(text[1:]) / duration.SECOND
+        found = datetime.fromisoformat(text)
+    except (ValueError, DurationError) as error:
+        problem = error.problem if isinstance(error, LanguageError) else "is no instant"
+        raise SettingsError(name, f"{shorten(text)} {problem}", "write it as 2026-01-31T08:00:00Z") from error
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def read_secret(text: str, name: str) -> tuple[tuple[str, str], bytes]:
+    """`NAME/KEY=VALUE` in its parts. Raises `SettingsError`, without the value."""
+    address, equals, value = text.partition("=")
+    secret, slash, key = address.partition("/")
+    if not (equals and slash and secret and key):
+        raise SettingsError(name, "is no secret's value", "write NAME/KEY=VALUE")
+    return (secret, key), value.encode()
+
+
+def read_files(files: Sequence[Path]) -> list[Arrival]:
+    """An arrival of each file, event or request. Raises `SettingsError`."""
+    arrivals = []
+    for file in files:
+        try:
+            text = file.read_bytes()
+        except OSError as error:
+            raise SettingsError(str(file), f"cannot be read: {error.strerror}") from error
+        arrivals.append(read_arrival(text, str(file)))
+    return arrivals
