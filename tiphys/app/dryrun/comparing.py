@@ -2,9 +2,9 @@
 
 An expectation is a list with an item for each arrival: a map of `SENSOR/TRIGGER` (with `[DEPENDENCY]` behind it where several
 dependencies of the trigger listen to the event) to what becomes of the event there. That is an outcome alone (`filtered`), or a map of
-`outcome`, `because` (part of the reason), `object` (all of it) or `contains` (the part that matters), `request`, `warnings`, `error` (part
-of it). A request's item has `answer`, and `keptBack` where the EventSource's filter lets nothing through. An arrival that makes several
-events has their maps in a list `events`.
+`outcome`, `because` (part of the reason), `object` (all of it; `objects`, a list, where a source holds several; `request`, where it is
+no object that is made) or `contains` (the part of it that matters), `warnings`, `error` (part of it). A request's item has `answer`, and
+`keptBack` where the EventSource's filter lets nothing through. An arrival that makes several events has their maps in a list `events`.
 
 What is not written is not asked for, but for this: a trigger that fires or fails, a request that is refused and an event that is kept back
 must be written, or they are a difference.
@@ -22,7 +22,7 @@ from tiphys.app.dryrun.yaml_text import dump_yaml
 
 __all__ = ["as_it_happens", "difference", "outcome_reason", "updated"]
 
-_LOUD: Final = frozenset(("fired", "errored"))
+_LOUD: Final = frozenset(("fired", "errored", "refused"))
 _REFUSED: Final = 400
 _PART_OF: Final = frozenset(("because", "error"))
 
@@ -49,26 +49,30 @@ def _item(arrived: Arrived) -> dict[str, Any]:
 def _of_event(came: Came) -> dict[str, Any]:
     verdicts = [one for one in came.explained["verdicts"] if one["sensor"]]
     listening = Counter((one["sensor"], one["trigger"]) for one in verdicts)
-    acts = {(act.sensor, act.trigger, act.completed_by): act for act in came.acts}
+    acts: dict[tuple[str, str, str], list[Act]] = {}
+    for act in came.acts:
+        acts.setdefault((act.sensor, act.trigger, act.completed_by), []).append(act)
     found = {}
     for verdict in verdicts:
         place = verdict["sensor"], verdict["trigger"]
         name = "/".join(place) + (f"[{verdict['dependency']}]" if listening[place] > 1 else "")
-        found[name] = _entry(verdict, acts.get((*place, verdict["dependency"])))
+        found[name] = _entry(verdict, acts.get((*place, verdict["dependency"]), []))
     return found
 
 
-def _entry(verdict: Mapping[str, Any], act: Act | None) -> dict[str, Any]:
+def _entry(verdict: Mapping[str, Any], acts: Sequence[Act]) -> dict[str, Any]:
     entry: dict[str, Any] = {"outcome": verdict["outcome"]}
     if verdict["outcome"] != "fired" and (reason := outcome_reason(verdict)):
         entry["because"] = reason
-    if act is not None:
-        if act.error:
-            entry["error"] = act.error
-        else:
-            entry["object" if act.is_object else "request"] = act.preview
-        if act.warnings:
-            entry["warnings"] = list(act.warnings)
+    made = [act for act in acts if not act.error]
+    if len(made) == 1:
+        entry["object" if made[0].is_object else "request"] = made[0].preview
+    elif made:
+        entry["objects"] = [act.preview for act in made]
+    if failed := [act.error for act in acts if act.error]:
+        entry["error"] = "; ".join(failed)
+    if warnings := [text for act in acts for text in act.warnings]:
+        entry["warnings"] = warnings
     return entry
 
 
@@ -139,8 +143,9 @@ def _seen_entry(wanted: Any, got: Mapping[str, Any]) -> Any:
     seen: dict[str, Any] = {}
     for name, value in wanted.items():
         if name == "contains":
-            if (preview := got.get("object", got.get("request"))) is not None:
-                seen[name] = overlap(value, preview)
+            previews = [got[kind] for kind in ("object", "request", "objects") if kind in got]
+            if previews:
+                seen[name] = overlap(value, previews[0])
         elif name in got:
             seen[name] = _part(value, got[name]) if name in _PART_OF else _ordered(value, got[name])
     if "outcome" not in wanted and got["outcome"] != "fired":

@@ -41,8 +41,8 @@ from tiphys.app.explanation import explain_record, instant
 from tiphys.app.metrics import Metrics
 from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
 from tiphys.bus.event import Event, rfc3339
-from tiphys.bus.firing import Claim, Outcome, OutcomeKind, Target, TriggerKey
-from tiphys.bus.identity import event_id
+from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target, TriggerKey
+from tiphys.bus.identity import event_id, firing_id
 from tiphys.bus.ledger import Decision, EventRecord
 from tiphys.bus.log import EventLog, Stored
 from tiphys.bus.sqlite import SqliteBus
@@ -305,7 +305,7 @@ class DryRun:
     async def _outcome(self, position: int, event: Event) -> Came:
         record = await self._record(position, event)
         explained = await explain_record(self._ledger, record, self._scripts)
-        acts = [await self._act(claim) for claim in await self._claims()]
+        acts = await self._acts()
         order = {key: number for number, key in enumerate(self._programs.known)}
         acts.sort(key=lambda act: order[TriggerKey(record.event.namespace, act.sensor, act.trigger)])
         return Came(explained, acts)
@@ -338,16 +338,19 @@ class DryRun:
     def _observe(self, event: Event, decision: Decision) -> None:
         self._decided.set()
 
-    async def _claims(self) -> list[Claim]:
-        """All firings that are there, which are ended by this."""
-        found: list[Claim] = []
+    async def _acts(self) -> list[Act]:
+        """What all firings that are there would do, and those that follow from them."""
+        acts = []
         while claims := await self._ledger.claim(64):
             for claim in claims:
-                await self._ledger.resolve(self._epoch, claim, Outcome(OutcomeKind.SUCCEEDED, "DryRun"))
-            found += claims
-        return found
+                act, documents = await self._act(claim)
+                acts.append(act)
+                following = _next_document(claim.firing, documents)
+                await self._ledger.resolve(self._epoch, claim, Outcome(OutcomeKind.SUCCEEDED, "DryRun"), following)
+        return acts
 
-    async def _act(self, claim: Claim) -> Act:
+    async def _act(self, claim: Claim) -> tuple[Act, int]:
+        """What a firing would do, and how many objects its source holds."""
         firing = claim.firing
         program = self._programs.known[firing.key]
         act = Act(firing.key.sensor, firing.key.trigger, firing.id, firing.completed_by)
@@ -356,21 +359,24 @@ class DryRun:
         except NotAmongFiles as missing:
             return await self._unseen(act, program, claim, missing)
         except TiphysError as error:
-            return replace(act, error=str(error))
+            return replace(act, error=str(error)), 0
 
-    async def _unseen(self, act: Act, program: TriggerProgram, claim: Claim, missing: NotAmongFiles) -> Act:
+    async def _unseen(self, act: Act, program: TriggerProgram, claim: Claim, missing: NotAmongFiles) -> tuple[Act, int]:
         """As well as can be said without the object that is missing."""
         self._services.kube = None
         try:
-            return replace(await self._rendered(act, program, claim), notes=(str(missing),))
+            found, documents = await self._rendered(act, program, claim)
         except TiphysError:
-            return replace(act, error=str(missing))
+            return replace(act, error=str(missing)), 0
+        else:
+            return replace(found, notes=(str(missing),)), documents
         finally:
             self._services.kube = self._kube
 
-    async def _rendered(self, act: Act, program: TriggerProgram, claim: Claim) -> Act:
+    async def _rendered(self, act: Act, program: TriggerProgram, claim: Claim) -> tuple[Act, int]:
         request = await render(program, claim.events, claim.firing)
-        return replace(act, does=_does(request.target, request.preview), preview=request.preview, warnings=request.warnings)
+        does = _does(request.target, request.preview)
+        return replace(act, does=does, preview=request.preview, warnings=request.warnings), request.documents
 
     def held(self) -> list[StillHeld]:
         """What waits, by sensor and trigger, as far as its time is not over."""
@@ -393,6 +399,15 @@ class DryRun:
             if found and not found[1].gate.lapsed(group, self._clock.now)
             for one in group
         ]
+
+
+def _next_document(firing: Firing, documents: int) -> tuple[Firing, ...]:
+    """The firing of the next object of its source."""
+    if firing.document + 1 >= documents:
+        return ()
+    ids = {name: seen.id for name, seen in firing.events.items()}
+    number = firing_id(*firing.key, ids, replay=firing.replay, dlq=firing.dlq, document=firing.document + 1)
+    return (replace(firing, id=number, document=firing.document + 1),)
 
 
 def _does(target: Target, preview: Mapping[str, object]) -> str:

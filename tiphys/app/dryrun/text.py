@@ -54,12 +54,11 @@ def _came(came: Came, paint: Paint) -> Iterator[str]:
     yield f"event {explained['namespace']}/{explained['source']}/{explained['event']} {explained['id']}"
     if explained["why"]:
         yield f"  {paint(explained['why'], 'held')}"
-    acts = {(act.sensor, act.trigger, act.completed_by): act for act in came.acts}
     for verdict in explained["verdicts"]:
         yield from _verdict(verdict, paint)
-        act = acts.pop((verdict["sensor"], verdict["trigger"], verdict["dependency"]), None)
-        if act is not None:
-            yield from (f"    {line}" if line else "" for line in _act(act, paint))
+        for act in came.acts:
+            if (act.sensor, act.trigger, act.completed_by) == (verdict["sensor"], verdict["trigger"], verdict["dependency"]):
+                yield from (f"    {line}" if line else "" for line in _act(act, paint))
 
 
 def _verdict(verdict: Mapping[str, Any], paint: Paint) -> Iterator[str]:
