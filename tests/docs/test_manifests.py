@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT, Block, blocks
+from tiphys.app.casefiles import belongs_to_case
 from tiphys.app.lint import lint_documents
 from tiphys.schema.loader import Document, load_documents
 
-EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
+EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*.yaml") if not belongs_to_case(path, ROOT / "examples"))
 BLOCKS = list(blocks("yaml"))
 SENSOR = """\
 apiVersion: argoproj.io/v1alpha1

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from tiphys.app.admission import KINDS, Level, Notice, admit, identity
+from tiphys.app.casefiles import belongs_to_case
 from tiphys.app.injection import Injections
 from tiphys.app.rules import BY_ID, rule_for
 from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
@@ -68,7 +69,8 @@ def lint_paths(paths: Sequence[Path], namespace: str) -> list[Finding]:
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(one for one in path.rglob("*") if one.suffix in _SUFFIXES and one.is_file())
+            files = sorted(one for one in path.rglob("*") if one.suffix in _SUFFIXES and one.is_file())
+            yield from (one for one in files if not belongs_to_case(one, path))
         elif path.is_file():
             yield path
         else:

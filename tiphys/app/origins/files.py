@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 import watchfiles
 
+from tiphys.app.casefiles import CASE_SUFFIX, is_case_folder
 from tiphys.app.origins.origin import Change, Origin
 from tiphys.errors import FieldError
 from tiphys.schema.loader import MAX_TEXT, Document, load_documents
@@ -60,7 +61,8 @@ class _File:
 
 
 class FilesOrigin(Origin):
-    """Reads `*.yaml`, `*.yml` and `*.json` of `paths` (files, and folders with all below; names that begin with a dot are left out).
+    """Reads `*.yaml`, `*.yml` and `*.json` of `paths` (files, and folders with all below; names that begin with a dot are left
+    out, and so are cases of `tiphys test`).
 
     `namespace` is for objects that name none. `settle`: seconds after which a file that is gone counts as deleted. `interval`:
     seconds between looks without a reason. `polling` watches by asking, for network mounts that give no events.
@@ -235,8 +237,11 @@ def _look_at(roots: Sequence[Path]) -> _Look:
         if root.is_dir():
             for folder, folders, names in os.walk(root, onerror=fail):
                 folders[:] = sorted(name for name in folders if not name.startswith("."))
+                if is_case_folder(names):
+                    folders.clear()
+                    continue
                 for name in sorted(names):
-                    if name.endswith(_SUFFIXES) and not name.startswith("."):
+                    if name.endswith(_SUFFIXES) and not name.startswith(".") and not name.endswith(CASE_SUFFIX):
                         _stat(Path(folder, name), files, failed)
         elif root.exists():
             _stat(root, files, failed)
