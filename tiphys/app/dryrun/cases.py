@@ -121,18 +121,11 @@ class Case:
         """The values by name and key. Raises `SettingsError`."""
         return dict(read_secret(f"{name}={value}", f"{self.file}: secrets") for name, value in self.spec.secrets.items())
 
-    def write_expected(self, expected: Sequence[Any]) -> bool:
-        """Write it in its place; says whether that changed anything. Raises `SettingsError` where a text cannot be replaced."""
+    def write_expected(self, expected: Sequence[Any]) -> None:
+        """Write it in its place. Raises `SettingsError` where a text cannot be replaced."""
         written = dump_yaml({"expect": list(expected)})
-        old = self.expected_in.read_text() if self.expected_in.exists() else ""
-        if self.expected_in == self.file:
-            written = _in_place(old, written, self.file)
-        elif self.expected == list(expected):
-            return False
-        if written == old:
-            return False
-        self.expected_in.write_text(written)
-        return True
+        inside = self.expected_in == self.file
+        self.expected_in.write_text(_in_place(self.file.read_text(), written, self.file) if inside else written)
 
 
 def _in_place(text: str, written: str, file: Path) -> str:

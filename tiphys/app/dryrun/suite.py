@@ -105,8 +105,11 @@ async def _run(file: Path, scripts: Runner, *, update: bool) -> CaseResult:
 
 
 def _compared(result: CaseResult, case: Case, shown: Performance, *, update: bool) -> CaseResult:
-    if update:
-        return replace(result, updated=case.write_expected(updated(case.expected, shown.arrived)))
-    if case.expected is None:
+    """What holds is not written anew, so that it stays as somebody wrote it."""
+    if case.expected is None and not update:
         return replace(result, error="nothing is expected yet; --update writes what happens")
-    return replace(result, diff=difference(case.expected, shown.arrived, str(case.expected_in)))
+    diff = "" if case.expected is None else difference(case.expected, shown.arrived, str(case.expected_in))
+    if update and (diff or case.expected is None):
+        case.write_expected(updated(case.expected, shown.arrived))
+        return replace(result, updated=True)
+    return replace(result, diff=diff)
