@@ -23,6 +23,7 @@ from dispatcher.retry import RetryPolicy
 from dispatcher.trigger import Request, Services, Trigger, Work
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, Target, TriggerKey
+from tiphys.bus.identity import firing_id
 from tiphys.errors import LanguageError, TriggerError
 from tiphys.schema.model import Model, field_errors
 
@@ -33,7 +34,8 @@ class TriggerProgram:
     """One compiled trigger.
 
     `key` names it in the ledger, `name` is its template's (that of a `dlqTrigger` differs from its key's), `server` the server whose pace
-    it shares (empty: none), `dlq` the program of its `dlqTrigger`, `waits_for` its `policy.k8s`.
+    it shares (empty: none), `dlq` the program of its `dlqTrigger`, `waits_for` its `policy.k8s`. `refuses` says that it is to be asked
+    about each firing before there is one: by `refusal`, and `instead` (a `Check` of the Matcher's).
     """
 
     def __init__(self, key: TriggerKey, spec: TriggerSpec, services: Services, *, impersonate: str | None = None) -> None:
@@ -48,6 +50,7 @@ class TriggerProgram:
         self._parameters = spec.parameters
         kind, settings = chosen_type(spec.template)
         self.server = kind.server
+        self.refuses = kind.refuses
         self.waits_for = spec.policy.k8s if spec.policy is not None and kind.makes_objects else None
         self.rate_limit = spec.rate_limit
         self._allows = spec.policy
@@ -108,6 +111,14 @@ class TriggerProgram:
             return self.trigger(events).refusal(events)
         except (TriggerError, LanguageError) as error:
             return error
+
+    def instead(self, firing: Firing) -> tuple[Firing, ...]:
+        """What is done for a firing that is refused or given up: that of the `dlqTrigger`, if there is one (which has none itself)."""
+        if self.dlq is None:
+            return ()
+        ids = {name: seen.id for name, seen in firing.events.items()}
+        number = firing_id(*firing.key, ids, replay=firing.replay, dlq=True, document=firing.document)
+        return (replace(firing, id=number, dlq=True, parent=firing.id),)
 
 
 async def render(program: TriggerProgram, events: Mapping[str, Event], firing: Firing) -> Request:

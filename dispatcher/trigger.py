@@ -114,13 +114,15 @@ class Trigger(ABC, Generic[SpecT]):
 
     `namespace` is the Sensor's; `impersonate` the account to act as (`system:serviceaccount:ns:name`), `None` for our own.
     `server` names what its requests go to, where that is one server for all of the kind: they then share its pace. `makes_objects` says
-    that it makes or changes Kubernetes objects, for which `policy.k8s` holds; `policy` is set by who compiles the trigger.
+    that it makes or changes Kubernetes objects, for which `policy.k8s` holds; `policy` is set by who compiles the trigger. `refuses` says
+    that it can tell beforehand which firings it would refuse (`refusal`): it is asked before there is one.
     """
 
     key: ClassVar[str]
     spec: ClassVar[type[Model]]
     server: ClassVar[str] = ""
     makes_objects: ClassVar[bool] = False
+    refuses: ClassVar[bool] = False
 
     def __init__(self, spec: SpecT, namespace: str, services: Services, *, impersonate: str | None = None) -> None:
         self.settings = spec

@@ -25,6 +25,7 @@ from sensors.index import Index
 from sensors.judging import KINDS, judge_away
 from sensors.making import Making
 from sensors.program import DependencyProgram, SensorProgram, TriggerProgram
+from sensors.refusing import Refusing
 from sensors.repeating import Repeating
 from sensors.scripts import Program, Runner
 from sensors.settling import until_taken
@@ -87,10 +88,12 @@ class Deferral:
         epoch: int,
         index: Index,
         holdings: Holdings,
+        refusing: Refusing,
         scripts: Runner | None,
         observe: Callable[[Event, Decision], None] | None,
     ) -> None:
         self._ledger, self._epoch, self._index, self._holdings = ledger, epoch, index, holdings
+        self._refusing = refusing
         self._scripts: Runner = scripts or NoScripts()
         self._observe = observe
         self._queues: dict[TriggerKey, _Queue] = {}
@@ -264,12 +267,17 @@ class Deferral:
     ) -> Decision:
         if event is None:
             return Decision(row.event_id, row.position)
-        making = Making(event, row.position, row.at, row.replay)
+        before = await self._ledger.refusals(row.position) if row.replay else ()
+        making = Making(event, row.position, row.at, row.replay, before)
         for dependency, (judgement, clause, data) in judgements:
             kind = KINDS.get(judgement, VerdictKind.ERRORED)
             if judgement is Judgement.PASSED:
-                kind, firing = self._holdings.arrive(one.trigger, dependency, data, making)
-                if firing is not None:
-                    kind = await repeating.decide(one.trigger, firing, making)
+                arrival = self._holdings.arrive(one.trigger, dependency, data, making)
+                kind = arrival.kind
+                if arrival.firing is not None:
+                    if await self._refusing.refused(one.trigger, arrival, making):
+                        kind = VerdictKind.REFUSED
+                    else:
+                        kind = await repeating.decide(one.trigger, arrival.firing, making)
             making.verdicts.append(Verdict(one.sensor.revision, one.trigger.index, dependency.index, kind, clause))
         return making.decision()

@@ -7,7 +7,7 @@ refuses is tried again with the same decisions until it is taken, so the two nev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -18,10 +18,23 @@ from tiphys.bus.firing import DependencyEvent, Firing, TriggerKey
 from tiphys.bus.identity import firing_id
 from tiphys.bus.ledger import Held, VerdictKind
 
-__all__ = ["Holdings"]
+__all__ = ["Arrival", "Holdings"]
 
 _log = structlog.get_logger(__name__)
 _JSON: Final = "application/json"
+
+
+class Arrival(NamedTuple):
+    """What an event that passed makes at a trigger: how it counts there, and a firing where it makes the condition true, with the held
+    events that were `beside` it."""
+
+    kind: VerdictKind
+    firing: Firing | None = None
+    beside: tuple[Held, ...] = ()
+
+
+_HELD: Final = Arrival(VerdictKind.HELD)
+_DROPPED: Final = Arrival(VerdictKind.DROPPED)
 
 
 class _Holding:
@@ -106,25 +119,40 @@ class Holdings:
 
     # -- the condition step
 
-    def arrive(
-        self, trigger: TriggerProgram, dependency: DependencyProgram, data: bytes | None, making: Making
-    ) -> tuple[VerdictKind, Firing | None]:
+    def arrive(self, trigger: TriggerProgram, dependency: DependencyProgram, data: bytes | None, making: Making) -> Arrival:
         """An event that passed, with its new data where a transform ran. What it changes is in `making`; a firing is left to the caller."""
         gate, name = trigger.gate, dependency.name
         if not gate.holds:
             if not trigger.condition.evaluate((name,)):
-                return VerdictKind.HELD, None
+                return _HELD
             event = DependencyEvent(making.event.id, making.position, data)
-            return VerdictKind.FIRED, _firing(trigger.key, {name: event}, {}, name, making.replay)
+            return Arrival(VerdictKind.FIRED, _firing(trigger.key, {name: event}, {}, name, making.replay))
         join = ""
         if trigger.correlate is not None:
             try:
                 join = trigger.correlate.key(name, making.event.transformed(data))
             except NoJoinKey:
-                return VerdictKind.ERRORED, None
-        return self._meet(trigger, gate, HeldEvent(name, making.event.id, making.position, making.at, join, data), making)
+                return Arrival(VerdictKind.ERRORED)
+        arrived = HeldEvent(name, making.event.id, making.position, making.at, join, data)
+        again = self._meet_again(trigger, gate, arrived, making) if making.before else None
+        return again or self._meet(trigger, gate, arrived, making)
 
-    def _meet(self, trigger: TriggerProgram, gate: Gate, arrived: HeldEvent, making: Making) -> tuple[VerdictKind, Firing | None]:
+    def _meet_again(self, trigger: TriggerProgram, gate: Gate, arrived: HeldEvent, making: Making) -> Arrival | None:
+        """A firing that was refused, decided once more: with the events that were beside it, whatever is held by now. `None` where they no
+        longer make the condition true, or belong to a definition that has changed."""
+        for refusal in making.before:
+            if (refusal.trigger, refusal.dependency) == (trigger.key, arrived.dependency):
+                beside = [one for one in refusal.beside if trigger.digests.get(one.dependency) == one.digest]
+                if any(one.position == arrived.position for one in beside):
+                    return None  # the same event for another dependency: it has just arrived there once more
+                # they met in time once, so they stand as if they had come with the event
+                held = [_held_event(one, making.at) for one in beside]
+                outcome = gate.arrive(held, arrived.dependency, arrived, making.at)
+                if outcome.fired is not None:
+                    return _fired(trigger, outcome.fired, arrived, making.replay)
+        return None
+
+    def _meet(self, trigger: TriggerProgram, gate: Gate, arrived: HeldEvent, making: Making) -> Arrival:
         key, join = trigger.key, arrived.join
         holding = self._by_trigger.get(key)
         if holding is None:
@@ -144,7 +172,7 @@ class Holdings:
                 holding.states.keep(join, ())
                 if not len(holding.states):
                     del self._by_trigger[key]
-            return VerdictKind.FIRED, _fired(key, outcome.fired, arrived.dependency, making.replay)
+            return _fired(trigger, outcome.fired, arrived, making.replay)
         kept = True
         for one, loss in outcome.dropped:
             if loss is Loss.REPEATED:
@@ -163,7 +191,7 @@ class Holdings:
             self._say_full(key)
         if gate.lapses:
             self._watch(trigger)
-        return (VerdictKind.HELD if kept else VerdictKind.DROPPED), None
+        return _HELD if kept else _DROPPED
 
     def _again(
         self, key: TriggerKey, holding: _Holding, held: Sequence[HeldEvent], arrived: HeldEvent, making: Making
@@ -199,7 +227,7 @@ def _firing(
     return Firing(identity, key, events, completed_by, replay, more=more)
 
 
-def _fired(key: TriggerKey, fired: Mapping[str, Sequence[HeldEvent]], completed_by: str, replay: int) -> Firing:
+def _fired(trigger: TriggerProgram, fired: Mapping[str, Sequence[HeldEvent]], arrived: HeldEvent, replay: int) -> Arrival:
     events: dict[str, DependencyEvent] = {}
     more: dict[str, tuple[DependencyEvent, ...]] = {}
     for name, held in fired.items():
@@ -207,4 +235,19 @@ def _fired(key: TriggerKey, fired: Mapping[str, Sequence[HeldEvent]], completed_
         events[name] = last
         if earlier:
             more[name] = tuple(earlier)
-    return _firing(key, events, more, completed_by, replay)
+    firing = _firing(trigger.key, events, more, arrived.dependency, replay)
+    if trigger.check is None:
+        return Arrival(VerdictKind.FIRED, firing)
+    itself = arrived.dependency, arrived.position
+    others = [one for held in fired.values() for one in held if (one.dependency, one.position) != itself]
+    others.sort(key=lambda one: (one.at, one.position))
+    return Arrival(VerdictKind.FIRED, firing, tuple(_row(trigger, one) for one in others))
+
+
+def _row(trigger: TriggerProgram, one: HeldEvent) -> Held:
+    digest = trigger.digests.get(one.dependency, "")
+    return Held(trigger.key, one.dependency, digest, one.event_id, one.position, one.transformed, one.at, one.join)
+
+
+def _held_event(one: Held, at: float) -> HeldEvent:
+    return HeldEvent(one.dependency, one.event_id, one.position, at, one.join, one.transformed)

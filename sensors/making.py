@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, TriggerKey
-from tiphys.bus.ledger import Decision, Deferred, Held, Once, Repeat, Verdict
+from tiphys.bus.ledger import Decision, Deferred, Held, Loss, Once, Refusal, Repeat, Verdict
 
 __all__ = ["Making"]
 
@@ -12,30 +14,36 @@ _Place = tuple[TriggerKey, str, str, int]
 
 
 class Making:
-    """What is decided about one event. `at` is when it arrived (Unix seconds), `replay` the number of a replay, 0 for an arrival."""
+    """What is decided about one event. `at` is when it arrived (Unix seconds), `replay` the number of a replay, 0 for an arrival; `before`
+    are then the refusals of its earlier decisions."""
 
     __slots__ = (
         "_dropped",
         "_held",
         "_released",
         "at",
+        "before",
         "deferred",
         "event",
         "firings",
+        "losses",
         "once",
         "position",
+        "refusals",
         "repeats",
         "replay",
         "verdicts",
     )
 
-    def __init__(self, event: Event, position: int, at: float, replay: int = 0) -> None:
-        self.event, self.position, self.at, self.replay = event, position, at, replay
+    def __init__(self, event: Event, position: int, at: float, replay: int = 0, before: Sequence[Refusal] = ()) -> None:
+        self.event, self.position, self.at, self.replay, self.before = event, position, at, replay, before
         self.verdicts: list[Verdict] = []
         self.firings: list[Firing] = []
         self.deferred: dict[TriggerKey, Deferred] = {}
         self.once: list[Once] = []
         self.repeats: list[Repeat] = []
+        self.refusals: list[Refusal] = []
+        self.losses: list[Loss] = []
         self._released: dict[TriggerKey, None] = {}
         self._dropped: dict[_Place, Held] = {}
         self._held: dict[_Place, Held] = {}
@@ -74,6 +82,8 @@ class Making:
             tuple(self.deferred.values()),
             tuple(self.once),
             tuple(self.repeats),
+            tuple(self.refusals),
+            tuple(self.losses),
         )
 
 

@@ -23,11 +23,12 @@ import structlog
 
 from sensors.deferral import Deferral
 from sensors.filters.finding import Judgement
-from sensors.holding import Holdings
+from sensors.holding import Arrival, Holdings
 from sensors.index import Index, Listener
 from sensors.judging import KINDS, judge
 from sensors.making import Making
 from sensors.program import SensorProgram, TriggerProgram
+from sensors.refusing import Refusing
 from sensors.resetting import Resetting
 from sensors.scripts import Runner
 from sensors.settling import until_taken
@@ -43,6 +44,7 @@ _SLICE: Final = 0.005
 _LOOK_EVERY: Final = 64
 _CRASHES: Final = 3
 Observer = Callable[[Event, Decision], None]
+_Asked = tuple[TriggerProgram, Arrival, Verdict]
 
 
 class Matcher:
@@ -67,7 +69,8 @@ class Matcher:
         self._index = Index()
         self._resetting = Resetting(self._sweep, clock)
         self._holdings = Holdings(self._resetting.watch, clock)
-        self._deferral = Deferral(ledger, epoch, self._index, self._holdings, scripts, observe)
+        self._refusing = Refusing(ledger, clock)
+        self._deferral = Deferral(ledger, epoch, self._index, self._holdings, self._refusing, scripts, observe)
         self._deciding = asyncio.Lock()
         self._breathed = 0.0
 
@@ -206,7 +209,8 @@ class Matcher:
             requests = await self._ledger.replays(wait=3600.0)
             async with self._deciding:
                 for request in requests:
-                    making = Making(request.event, request.position, self._clock(), request.number)
+                    before = await self._ledger.refusals(request.position)
+                    making = Making(request.event, request.position, self._clock(), request.number, before)
                     decision = await self._decide(making, frozenset(request.triggers))
                     await self._settle(0, [(request.event, decision)])
 
@@ -264,7 +268,7 @@ class Matcher:
             if listener.later or making.deferred or self._deferral:
                 triggers = self._now(listener, triggers, making)
             if triggers:
-                self._listen(listener, triggers, making)
+                await self._ask(self._listen(listener, triggers, making), making)
             if number % _LOOK_EVERY == 0:
                 await self._breathe()
         if making.deferred:
@@ -284,14 +288,30 @@ class Matcher:
                 now.append(trigger)
         return now
 
-    def _listen(self, listener: Listener, triggers: Iterable[TriggerProgram], making: Making) -> None:
+    def _listen(self, listener: Listener, triggers: Iterable[TriggerProgram], making: Making) -> Sequence[_Asked]:
+        """What triggers make of it. Those that are to be asked about their firing come back."""
         sensor, dependency, _, _ = listener
         judgement, clause, data = judge(sensor, dependency, making.event)
+        asked: list[_Asked] = []
         for trigger in triggers:
             if judgement is Judgement.PASSED:
-                kind, firing = self._holdings.arrive(trigger, dependency, data, making)
-                if firing is not None:
-                    making.firings.append(firing)
+                arrival = self._holdings.arrive(trigger, dependency, data, making)
+                kind = arrival.kind
+                if arrival.firing is not None:
+                    if trigger.check is not None:
+                        asked.append((trigger, arrival, Verdict(sensor.revision, trigger.index, dependency.index, kind, clause)))
+                        continue
+                    making.firings.append(arrival.firing)
             else:
                 kind = KINDS[judgement]
             making.verdicts.append(Verdict(sensor.revision, trigger.index, dependency.index, kind, clause))
+        return asked
+
+    async def _ask(self, asked: Sequence[_Asked], making: Making) -> None:
+        for trigger, arrival, verdict in asked:
+            if await self._refusing.refused(trigger, arrival, making):
+                making.verdicts.append(verdict._replace(kind=VerdictKind.REFUSED))
+            else:
+                making.verdicts.append(verdict)
+                making.firings += [arrival.firing] if arrival.firing is not None else []
+            await self._breathe()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -16,11 +16,11 @@ from sensors.manifest import Dependency, SensorSpec
 from sensors.once import OnceKey
 from sensors.scripts import Runner
 from tiphys.bus.event import Event
-from tiphys.bus.firing import TriggerKey
-from tiphys.errors import FieldError, ManifestError, shorten
+from tiphys.bus.firing import Firing, TriggerKey
+from tiphys.errors import FieldError, ManifestError, TiphysError, shorten
 from tiphys.schema.once import Once
 
-__all__ = ["DependencyProgram", "SensorProgram", "TriggerProgram"]
+__all__ = ["Check", "DependencyProgram", "SensorProgram", "TriggerProgram"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,23 @@ class DependencyProgram:
     digest: str
 
 
+class Check(Protocol):
+    """A trigger that can tell beforehand which firings it would refuse. Pure and quick: it is asked on the event loop."""
+
+    def refusal(self, events: Mapping[str, Event]) -> TiphysError | None:
+        """Why a firing with these events would be refused, as far as can be said at once."""
+
+    def instead(self, firing: Firing) -> tuple[Firing, ...]:
+        """What is to be done for a firing that is refused."""
+
+
 @dataclass(frozen=True, slots=True)
 class TriggerProgram:
     """When a trigger fires. `digests` has, for each dependency that its condition mentions, what a held event's digest must equal: it
     changes with the dependency's definition and with the condition (`within`, `correlate` and `hold` included), so that neither survives
     the other's change. `gate` decides an arrival among what is held for the event's join key, which `correlate` gives (`None`: all events
-    share one); `reset` knows when all that is held goes (`None`: never). With `once` a key stands in place of a firing's events."""
+    share one); `reset` knows when all that is held goes (`None`: never). With `once` a key stands in place of a firing's events. `check` is
+    asked about each firing before it is one (`None`: nothing can be refused)."""
 
     index: int
     key: TriggerKey
@@ -50,6 +61,7 @@ class TriggerProgram:
     reset: Reset | None = None
     correlate: Correlate | None = None
     once: OnceKey | None = None
+    check: Check | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +109,10 @@ class SensorProgram:
         if faults:
             raise ManifestError(faults)
         return cls(namespace, name, spec.event_bus_name, revision, since, tuple(dependencies), tuple(triggers), tuple(notices))
+
+    def checked(self, checks: Mapping[TriggerKey, Check]) -> SensorProgram:
+        """The same sensor, with these triggers asked about their firings."""
+        return replace(self, triggers=tuple(replace(one, check=checks.get(one.key)) for one in self.triggers))
 
     def listening(self, event: Event) -> list[DependencyProgram]:
         """The dependencies that an event of this source and name concerns."""

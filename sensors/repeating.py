@@ -6,15 +6,14 @@ as it would have been without one. A replay was asked for by somebody: it fires 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from sensors.making import Making
 from sensors.program import TriggerProgram
-from tiphys.bus.event import Event
-from tiphys.bus.firing import DependencyEvent, Firing, TriggerKey
+from sensors.witnesses import events_of
+from tiphys.bus.firing import Firing, TriggerKey
 from tiphys.bus.identity import firing_id
-from tiphys.bus.ledger import Held, Ledger, Once, Repeat, VerdictKind
+from tiphys.bus.ledger import Ledger, Once, Repeat, VerdictKind
 from tiphys.errors import TemplateError, UnknownRecord
 
 __all__ = ["Repeating"]
@@ -33,7 +32,7 @@ class Repeating:
             making.firings.append(firing)
             return VerdictKind.FIRED
         try:
-            text = trigger.once.render(await self._events(firing, making))
+            text = trigger.once.render(await events_of(self._ledger, firing, making))
         except (TemplateError, UnknownRecord):
             return VerdictKind.ERRORED
         before = self._fresh.get((trigger.key, text)) or (await self._ledger.once(trigger.key, [text])).get(text)
@@ -47,11 +46,3 @@ class Repeating:
         making.once.append(once)
         making.firings.append(replace(firing, id=identity))
         return VerdictKind.FIRED
-
-    async def _events(self, firing: Firing, making: Making) -> Mapping[str, Event]:
-        return {name: await self._event(firing.key, name, seen, making) for name, seen in firing.events.items()}
-
-    async def _event(self, key: TriggerKey, name: str, seen: DependencyEvent, making: Making) -> Event:
-        if seen.position == making.position:
-            return making.event.transformed(seen.transformed)
-        return await self._ledger.held_event(Held(key, name, "", seen.id, seen.position, seen.transformed))

@@ -84,6 +84,7 @@ class Workflow(Trigger[WorkflowSpec]):
     spec: ClassVar[type[Model]] = WorkflowSpec
     server: ClassVar[str] = "kubernetes"
     makes_objects: ClassVar[bool] = True
+    refuses: ClassVar[bool] = True
 
     def __init__(self, spec: WorkflowSpec, namespace: str, services: Services, *, impersonate: str | None = None) -> None:
         super().__init__(spec, namespace, services, impersonate=impersonate)

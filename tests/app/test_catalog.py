@@ -50,7 +50,9 @@ class _Services:
     kube = None
     http = None
     secrets = NoSecrets()
-    templates: KnownTemplates | None = None
+
+    def __init__(self, templates: KnownTemplates) -> None:
+        self.templates: KnownTemplates | None = templates
 
 
 class Parts:
@@ -83,8 +85,9 @@ async def running(folder: Path, *, grace: float) -> AsyncIterator[Parts]:
         await matcher.load()
         dispatcher = Dispatcher(bus.ledger, epoch)
         room = Room(bus.log, bus.ledger, NoSecrets(), ingress)
-        rooms = Rooms(bus.ledger, room, matcher, dispatcher, _Services())
-        catalog = Catalog(rooms, KnownTemplates(), Metrics(), namespace="argo", grace=grace)
+        templates = KnownTemplates()
+        rooms = Rooms(bus.ledger, room, matcher, dispatcher, _Services(templates))
+        catalog = Catalog(rooms, templates, Metrics(), namespace="argo", grace=grace)
         await catalog.load_kept()
         deciding = asyncio.create_task(matcher.run())
         try:

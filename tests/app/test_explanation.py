@@ -125,3 +125,49 @@ async def test_what_the_process_ended_at_is_not_run_again_to_be_explained(tmp_pa
         assert verdict["outcome"] == "set_aside"
         assert "not run again" in verdict["why"]
         assert "filters" not in verdict
+
+
+TEMPLATE = """\
+apiVersion: argoproj.io/v1alpha1
+kind: WorkflowTemplate
+metadata: {name: ci, namespace: argo}
+spec:
+  entrypoint: main
+  arguments: {parameters: [{name: level, enum: [low, high]}]}
+  templates: [{name: main}]
+"""
+SHORT = SENSOR.replace("log: {}", "workflow: {templateRef: {name: ci}, arguments: {level: '{{ .a.level }}'}}")
+
+
+async def test_a_refused_argument_is_in_the_verdict_with_its_value_and_how_to_decide_it_again(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(TEMPLATE)
+        await parts.put(SHORT)
+        await explained(parts, event(b'{"level":"middle"}', id="1" * 32))
+        shown = await explained(parts, event(subject="b", id="2" * 32))
+
+        (verdict,) = shown["verdicts"]
+        assert (verdict["outcome"], shown["firings"], shown["outcomes"]) == ("refused", [], {"refused": 1})
+        for said in ("ArgumentRefused", "'level'", "'middle'", "'low', 'high'"):
+            assert said in verdict["why"]
+        assert verdict["events"] == {"a": "1" * 32, "b": "2" * 32}
+        assert f"tiphys replay {'2' * 32} --trigger ci/both" in verdict["remedy"]
+        for text in (verdict["why"], verdict["remedy"], f"with b {'2' * 32}, a {'1' * 32}"):
+            assert text in texts(explanation_tree(shown))
+
+
+async def test_what_was_refused_for_its_template_is_decided_again_when_that_is_corrected(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(TEMPLATE)
+        await parts.put(SHORT.replace("name: both", "name: both, conditions: a"))
+        await parts.put(TEMPLATE.replace("name: level", "name: grade"))
+        shown = await explained(parts, event(b'{"level":"low"}'))
+        assert "is no argument of WorkflowTemplate ci" in shown["verdicts"][0]["why"]
+
+        await parts.put(TEMPLATE)
+        async with asyncio.timeout(10):
+            while not (await parts.bus.ledger.firings()):
+                await asyncio.sleep(0.005)
+        shown = await explain(parts.bus.ledger, "e" * 32)
+        assert [verdict["outcome"] for verdict in shown["verdicts"]] == ["refused", "fired"]
+        assert shown["firings"][0]["actor"] == "Tiphys: a template was changed"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.bus.samples import DONE, KEY, Clock, Opened, Place, event, fire, fired, firing, holding, later
-from tiphys.bus import Decision, DependencyEvent, Event, Once, Repeat, Stored, TriggerKey, Verdict, VerdictKind
+from tiphys.bus import Decision, DependencyEvent, Event, Loss, Once, Refusal, Repeat, Stored, TriggerKey, Verdict, VerdictKind
 from tiphys.errors import StaleEpoch
 
 OTHER = TriggerKey("argo", "ci", "deploy")
@@ -288,3 +288,69 @@ class DecidingConformance(ABC):
 
             assert while_pending == 0
             assert await opened.ledger.retain() == 2
+
+    # -- refusals and losses
+
+    async def test_a_refusal_is_recorded_with_what_was_held_and_a_later_one_replaces_it(self, place: Place) -> None:
+        async with place.open() as opened:
+            epoch = await opened.ledger.open_epoch()
+            one, two = await published(opened, 2)
+            (held,) = holding(one, "a", transformed=b'{"t":1}').held
+            refusal = Refusal(KEY, "b", "ArgumentRefused", "argument 'x': no\udc80", 5.5, (held,), heals=True)
+            for reason in ("ArgumentMissing", "ArgumentRefused"):
+                written = refusal._replace(reason=reason)
+                await opened.ledger.settle(epoch, two.position, [Decision(two.event.id, two.position, refusals=(written,))])
+        async with place.open() as opened:
+            wanted = [refusal._replace(message="argument 'x': no?")]
+            assert list((await opened.ledger.event(two.event.id)).refusals) == wanted
+            assert await opened.ledger.refusals(two.position) == wanted
+            assert await opened.ledger.refusals(one.position) == []
+
+    async def test_refusals_that_may_heal_are_asked_for_once_and_oldest_first(self, place: Place) -> None:
+        async with place.open() as opened:
+            epoch = await opened.ledger.open_epoch()
+            for stored, heals in zip(await published(opened, 3), (True, False, True), strict=True):
+                refusal = Refusal(KEY, "a", "ArgumentsDisagree", "no", 10.0 + stored.position, heals=heals)
+                decision = Decision(stored.event.id, stored.position, refusals=(refusal,))
+                await opened.ledger.settle(epoch, stored.position, [decision])
+
+            assert await opened.ledger.reconsider(OTHER, 0.0, "me") == 0
+            assert await opened.ledger.reconsider(KEY, 0.0, "me") == 2
+            assert await opened.ledger.reconsider(KEY, 0.0, "me") == 0
+            requests = await opened.ledger.replays()
+            assert [(one.event.id, one.triggers, one.actor) for one in requests] == [
+                (event(number).id, (KEY,), "me") for number in (0, 2)
+            ]
+
+    @pytest.mark.parametrize("way", ["decided", "dropped", "released"])
+    async def test_what_was_held_and_lost_is_recorded_with_its_event(self, place: Place, way: str) -> None:
+        clock = Clock()
+        async with place.open(clock) as opened:
+            epoch = await opened.ledger.open_epoch()
+            one, two = await published(opened, 2)
+            decision = holding(one, "a")
+            await opened.ledger.settle(epoch, one.position, [decision])
+            loss = Loss(KEY, "a", one.position, "late", clock.now)
+            if way == "decided":
+                later_one = Decision(two.event.id, two.position, dropped=decision.held, losses=(loss,))
+                await opened.ledger.settle(epoch, two.position, [later_one])
+            elif way == "dropped":
+                assert await opened.ledger.drop(decision.held, [loss]) == 1
+            else:
+                assert await opened.ledger.release(KEY, "a", reason="late") == 1
+        async with place.open(clock) as opened:
+            assert (await opened.ledger.event(one.event.id)).losses == (loss,)
+            assert (await opened.ledger.event(two.event.id)).losses == ()
+            assert await opened.ledger.held() == []
+
+    async def test_refusals_and_losses_go_with_their_event(self, place: Place) -> None:
+        clock = Clock()
+        async with place.open(clock) as opened:
+            epoch = await opened.ledger.open_epoch()
+            (one,) = await published(opened, 1)
+            refusal, loss = Refusal(KEY, "a", "R", "no"), Loss(KEY, "a", one.position, "late", clock.now)
+            decision = Decision(one.event.id, one.position, refusals=(refusal,), losses=(loss,))
+            await opened.ledger.settle(epoch, one.position, [decision])
+            clock.now += 8 * 86400
+            assert await opened.ledger.retain() == 1
+            assert await opened.ledger.refusals(one.position) == []

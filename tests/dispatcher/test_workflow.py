@@ -360,6 +360,19 @@ async def test_the_template_in_the_cluster_is_asked_and_the_workflow_is_made(eng
     assert obj["spec"]["arguments"]["parameters"] == [{"name": "revision", "value": "1"}]
 
 
+async def test_for_a_refused_firing_the_dlq_trigger_acts_on_the_same_events() -> None:
+    plain = program(entry({"revision": "x"}), World())
+    with_letters = program(entry({"revision": "x"}) | {"dlqTrigger": {"template": {"name": "tell", "log": {}}}}, World())
+
+    (instead,) = with_letters.instead(firing())
+
+    assert plain.instead(firing()) == ()
+    assert (instead.dlq, instead.parent, instead.events) == (True, firing().id, firing().events)
+    assert instead.id != firing().id
+    assert with_letters.refuses
+    assert with_letters.of(instead).name == "tell"
+
+
 async def test_a_value_outside_the_enum_is_a_dead_letter_and_no_workflow(engine: Engine, kube: Kube, key: TriggerKey) -> None:
     await kube.create(CI, namespace=key.namespace)
     engine.dispatcher.set_trigger(key, program(fires({"revision": "x", "level": "{{ .dep.body.n }}"}), engine.world, key))

@@ -8,6 +8,7 @@ leaves its unstarted work for the grace of a deletion, and takes it up again if 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -37,11 +38,17 @@ _log = structlog.get_logger(__name__)
 ResultT = TypeVar("ResultT")
 Key = tuple[str, str, str]
 _ORIGIN: Final = "Origin"
+DEFAULT_ACCOUNT: Final = "default"
+"""The service account of a pod, and of a Sensor, that names none."""
+_RECONSIDERED: Final = 86400.0  # as long as a firing is tried by default
 
 
 @dataclass(slots=True)
 class Entry:
-    """What is known of one object: the version that runs (if any), what is wrong with the newest one, and what its owner should know."""
+    """What is known of one object: the version that runs (if any), what is wrong with the newest one, and what its owner should know.
+
+    `account` is the service account that a Sensor acts as: the one that it names, or `default`.
+    """
 
     kind: str
     namespace: str
@@ -52,6 +59,12 @@ class Entry:
     errors: tuple[FieldError, ...] = ()
     notices: tuple[Notice, ...] = ()
     triggers: tuple[TriggerKey, ...] = field(default=())
+    account: str = ""
+
+    @property
+    def key(self) -> Key:
+        """What the catalog knows it by."""
+        return self.kind, self.namespace, self.name
 
 
 @dataclass(slots=True)
@@ -91,10 +104,19 @@ class Catalog:
         self._leaving: dict[TriggerKey, asyncio.Task[None]] = {}
         self._lock = asyncio.Lock()
 
+    def on_change(self, changed: Callable[[Entry], None]) -> None:
+        """From now on `changed` hears of each entry that changed."""
+        self._changed = changed
+
     @property
     def entries(self) -> list[Entry]:
         """Every entry, by kind, namespace and name."""
         return [self._entries[key] for key in sorted(self._entries)]
+
+    def object(self, key: Key) -> dict[str, Any] | None:
+        """The newest version of an object as its origin has it, refused ones too; `None` if it has told of none since we started."""
+        document = self._documents.get(key)
+        return document.object if document else None
 
     async def load_kept(self) -> set[str]:
         """Run what was accepted last time; returns the origins that have answered in full before, so that what is kept of them is all
@@ -191,21 +213,34 @@ class Catalog:
             triggers = tuple(trigger.key for trigger in program.triggers)
             if old is None or old.revision != kept.revision:
                 await self._run_sensor(accepted.plan, program)
+                if old is not None:
+                    await self._reconsider(triggers, "the sensor was changed")
                 self._leave(set(old.triggers if old else ()) - set(triggers))
         if old is not None and old.errors:
             _log.info("a manifest is accepted again", action="manifest-accepted", kind=key[0], name=f"{key[1]}/{key[2]}")
-        self._record(Entry(*key, kept.origin, kept.revision, accepted.generation, (), accepted.notices, triggers))
+        account = "" if isinstance(accepted.plan, EventSource) else accepted.plan.account or DEFAULT_ACCOUNT
+        self._record(Entry(*key, kept.origin, kept.revision, accepted.generation, (), accepted.notices, triggers, account))
 
     async def _run_sensor(self, plan: SensorPlan, program: SensorProgram) -> None:
         account = f"system:serviceaccount:{plan.namespace}:{plan.account}" if self._impersonate and plan.account else None
+        checks: dict[TriggerKey, TriggerProgram] = {}
         for trigger, spec in zip(program.triggers, plan.spec.triggers, strict=True):
+            acting = TriggerProgram(trigger.key, spec, self._rooms.services, impersonate=account)
+            if acting.refuses:
+                checks[trigger.key] = acting
             if leaving := self._leaving.pop(trigger.key, None):
                 leaving.cancel()
-            self._rooms.dispatcher.set_trigger(
-                trigger.key, TriggerProgram(trigger.key, spec, self._rooms.services, impersonate=account)
-            )
+            self._rooms.dispatcher.set_trigger(trigger.key, acting)
         self._metrics.expect_sensor(program)
-        await self._rooms.matcher.put(program)
+        await self._rooms.matcher.put(program.checked(checks))
+
+    async def _reconsider(self, triggers: Iterable[TriggerKey], why: str) -> None:
+        """What was refused since sensor and template disagreed is decided again, as what waits for them to agree would be tried again."""
+        since = time.time() - _RECONSIDERED
+        for key in triggers:
+            count = await self._durably(partial(self._rooms.ledger.reconsider, key, since, f"Tiphys: {why}"))
+            if count:
+                _log.info("refused events are decided again", action="refusals-reconsidered", trigger="/".join(key), count=count)
 
     async def delete(self, kind: str, namespace: str, name: str, origin: str) -> None:
         """An object is gone from its origin."""
@@ -278,6 +313,8 @@ class Catalog:
                         self._refuse(key, entry.origin, errors)
                     else:
                         await self._put(key, document, entry.origin)
+                if not errors:
+                    await self._reconsider(entry.triggers, "a template was changed")
 
     async def aclose(self) -> None:
         """End the graces that are under way; the work stays in the ledger."""

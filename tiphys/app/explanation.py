@@ -6,7 +6,8 @@ so the recorded revision is compiled again and run on the stored event; programs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,11 +20,13 @@ from sensors.once import OnceKey
 from sensors.program import SensorProgram, TriggerProgram
 from sensors.scripts import Program, Runner
 from tiphys.bus.event import NOT_JSON, Event
-from tiphys.bus.firing import Outcome
+from tiphys.bus.firing import Firing, FiringState, Outcome
 from tiphys.bus.ledger import EventRecord, FiringRecord, Kept, Ledger, Verdict, VerdictKind
 from tiphys.errors import ScriptsUnavailable, TemplateError, UnknownRecord
 
-__all__ = ["describe_event", "describe_firing", "explain", "explain_record", "instant"]
+__all__ = ["describe_event", "describe_firing", "explain", "explain_record", "for_nothing", "instant"]
+
+Waits = Callable[[Firing], str]
 
 
 def instant(seconds: float) -> str:
@@ -64,9 +67,15 @@ def _counts(record: EventRecord) -> dict[str, int]:
     return counts
 
 
-def describe_firing(record: FiringRecord) -> dict[str, Any]:
-    """A firing as the API shows it."""
+def for_nothing(_: Firing) -> str:
+    """Where nobody carries firings out, none waits."""
+    return ""
+
+
+def describe_firing(record: FiringRecord, waits: Waits = for_nothing) -> dict[str, Any]:
+    """A firing as the API shows it. `waits` says what one that is due waits for."""
     firing = record.firing
+    unfinished = record.state in (FiringState.PENDING, FiringState.STARTED)
     return {
         "id": firing.id,
         "namespace": firing.key.namespace,
@@ -77,9 +86,11 @@ def describe_firing(record: FiringRecord) -> dict[str, Any]:
         "decided": instant(record.decided),
         "ended": instant(record.ended),
         "attempts": record.attempts,
-        "next": instant(record.not_before) if record.state.value in ("pending", "started") else "",
+        "next": instant(record.not_before) if unfinished else "",
+        "waits": waits(firing) if unfinished and record.not_before <= time.time() else "",
         "target": str(record.target) if record.target else "",
         "replay": firing.replay,
+        "dlq": firing.dlq,
         "parent": firing.parent,
         "actor": record.actor,
         "last": _describe_outcome(record.last),
@@ -113,20 +124,22 @@ class _NoWorkers:
         raise ScriptsUnavailable(program.text, "there are no workers here")
 
 
-async def explain(ledger: Ledger, event_id: str, scripts: Runner | None = None) -> dict[str, Any]:
+async def explain(ledger: Ledger, event_id: str, scripts: Runner | None = None, waits: Waits = for_nothing) -> dict[str, Any]:
     """Everything about one event: what it holds, each verdict with its tree, and what was done. Raises `UnknownRecord`.
 
-    Transforms and scripts are run again by `scripts`; without it the tree says that they were not.
+    Transforms and scripts are run again by `scripts`; without it the tree says that they were not. `waits` as in `describe_firing`.
     """
-    return await explain_record(ledger, await ledger.event(event_id), scripts)
+    return await explain_record(ledger, await ledger.event(event_id), scripts, waits)
 
 
-async def explain_record(ledger: Ledger, record: EventRecord, scripts: Runner | None = None) -> dict[str, Any]:
+async def explain_record(
+    ledger: Ledger, record: EventRecord, scripts: Runner | None = None, waits: Waits = for_nothing
+) -> dict[str, Any]:
     """As `explain`, for a record with its data: of events that came several times with one id, this one."""
     shown = describe_event(record, data=True)
     runner = scripts or _NoWorkers()
     shown["verdicts"] = [await _explain_verdict(ledger, record, one, runner) for one in record.verdicts]
-    shown["firings"] = [describe_firing(one) for one in await ledger.firings(event_id=record.event.id, limit=200)]
+    shown["firings"] = [describe_firing(one, waits) for one in await ledger.firings(event_id=record.event.id, limit=200)]
     shown["repeats"] = [{"trigger": "/".join(one.trigger), "firing": one.firing} for one in record.repeats]
     shown["why"] = "" if record.verdicts else await _why_nobody(ledger, record)
     return shown
@@ -161,19 +174,32 @@ async def _explain_verdict(ledger: Ledger, record: EventRecord, verdict: Verdict
 def _beyond_filters(
     record: EventRecord, verdict: Verdict, trigger: TriggerProgram, dependency: str, event: Event
 ) -> dict[str, Any]:
-    """What `correlate` and `once` made of an event that passed: `join`, and why it did not fire."""
-    found = {}
+    """What `correlate`, `once` and the trigger made of an event that passed: `join`, and why it did not fire."""
+    found: dict[str, Any] = {}
     if trigger.correlate is not None:
         try:
             found["join"] = f"correlated by {trigger.correlate.key(dependency, event)}"
         except NoJoinKey as error:
             return {"join": str(error)}
-    if verdict.kind is VerdictKind.ONCE:
+    if verdict.kind is VerdictKind.REFUSED:
+        found |= _refused(record, trigger, dependency)
+    elif verdict.kind is VerdictKind.ONCE:
         earlier = ", ".join(one.firing for one in record.repeats if one.trigger == trigger.key)
         found["why"] = f"what has this key of once has fired already: {earlier}"
     elif verdict.kind is VerdictKind.ERRORED and trigger.once is not None:
         found["why"] = _without_key(trigger.once, trigger.condition.names, dependency, event)
     return found
+
+
+def _refused(record: EventRecord, trigger: TriggerProgram, dependency: str) -> dict[str, Any]:
+    """Why a firing was refused, which events it would have had, and how to decide it again."""
+    for one in record.refusals:
+        if (one.trigger, one.dependency) == (trigger.key, dependency):
+            events = {dependency: record.event.id} | {held.dependency: held.event_id for held in one.beside}
+            sensor = f"{trigger.key.sensor}/{trigger.key.trigger}"
+            remedy = f"once that is corrected, `tiphys replay {record.event.id} --trigger {sensor}` decides it again with the same events"
+            return {"why": f"{one.reason}: {one.message}", "events": events, "refused": instant(one.at), "remedy": remedy}
+    return {"why": "the trigger refused the firing; the reason is no longer recorded"}
 
 
 def _without_key(once: OnceKey, names: Sequence[str], dependency: str, event: Event) -> str:

@@ -36,6 +36,9 @@ class Metrics:
         self._dead = Counter("argo_events_action_retries_failed", "Firings that became dead letters.", action, registry=add)
         self._duration = Summary("argo_events_action_duration_milliseconds", "Time of an attempt.", action, registry=add)
         self._verdicts = Counter("tiphys_verdicts", "Decisions by outcome.", ("namespace", "outcome"), registry=add)
+        self._refusals = Counter(
+            "tiphys_firings_refused", "Firings that were refused when they were decided.", (*action, "reason"), registry=add
+        )
         self._answers = Counter(
             "tiphys_http_answers", "Answers of the ingress by reason.", ("eventsource", "event", "reason"), registry=add
         )
@@ -77,6 +80,9 @@ class Metrics:
         """A decision is durable."""
         for verdict in decision.verdicts:
             self._verdict_child(event.namespace, verdict.kind.name.lower()).inc()
+        for refusal in decision.refusals:
+            key = refusal.trigger
+            self._refusals.labels(key.sensor, key.trigger, key.namespace, refusal.reason).inc()
 
     def acted(self, key: TriggerKey, seconds: float, *, succeeded: bool, dead: bool) -> None:
         """An attempt ended."""

@@ -6,7 +6,7 @@ The parts are imported from their modules; what most callers need is here.
 from tiphys.bus.event import DEFAULT_BUS, NOT_JSON, Event
 from tiphys.bus.firing import Claim, DependencyEvent, Firing, FiringState, Outcome, OutcomeKind, Target, TriggerKey
 from tiphys.bus.identity import event_id, firing_id
-from tiphys.bus.ledger import Cursor, Decision, Deferred, Held, Kept, Ledger, Once, Repeat, Verdict, VerdictKind
+from tiphys.bus.ledger import Cursor, Decision, Deferred, Held, Kept, Ledger, Loss, Once, Refusal, Repeat, Verdict, VerdictKind
 from tiphys.bus.log import Durability, EventLog, Stored
 
 __all__ = [
@@ -25,9 +25,11 @@ __all__ = [
     "Held",
     "Kept",
     "Ledger",
+    "Loss",
     "Once",
     "Outcome",
     "OutcomeKind",
+    "Refusal",
     "Repeat",
     "Stored",
     "Target",

@@ -35,7 +35,9 @@ __all__ = [
     "Held",
     "Kept",
     "Ledger",
+    "Loss",
     "Once",
+    "Refusal",
     "Repeat",
     "ReplayRequest",
     "StoreHealth",
@@ -125,12 +127,38 @@ class Repeat(NamedTuple):
     firing: str
 
 
+class Refusal(NamedTuple):
+    """What a verdict `REFUSED` rests on. The event of `dependency` made the condition true; `reason` and `message` as in `Outcome`; `at` is
+    when it was refused (Unix seconds), and `heals` says that it may be accepted once something else is corrected. `beside` are the held
+    events that the firing would have had as well, oldest first: they are held no longer, and a replay of the event decides with them."""
+
+    trigger: TriggerKey
+    dependency: str
+    reason: str
+    message: str
+    at: float = 0.0
+    beside: tuple[Held, ...] = ()
+    heals: bool = False
+
+
+class Loss(NamedTuple):
+    """An event that was held by a trigger for a dependency and went without a firing, at `at` (Unix seconds). `reason` is one word:
+    `late` (`within`), `reset`, `full`, `changed` (its dependency's definition, or when the trigger fires), `deleted` (the sensor)."""
+
+    trigger: TriggerKey
+    dependency: str
+    position: int
+    reason: str
+    at: float
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """All that the Matcher decided about one event. An event that concerns nobody has empty tuples; its id is remembered all the same.
 
     Applied in this order: `released` (triggers whose held events all go), `dropped` (held events that go one by one), `held` (put beside
-    what is held), `firings`, `once` (put, replacing the same key's). `deferred` are the triggers that decide the event later.
+    what is held), `firings`, `once` (put, replacing the same key's). `deferred` are the triggers that decide the event later. `refusals`
+    and `losses` are only recorded; a loss may be of an earlier event.
     `replay` is the number of the replay request that is decided, 0 for an arrival; a replay moves no position and marks no id.
     """
 
@@ -145,6 +173,8 @@ class Decision:
     deferred: tuple[Deferred, ...] = ()
     once: tuple[Once, ...] = ()
     repeats: tuple[Repeat, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    losses: tuple[Loss, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +207,8 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class EventRecord:
     """An event of the journal: its position, when it was stored (Unix seconds), and what was decided. `settled` is false until then;
-    `deferred` are the triggers that are still deciding. `repeats` says which firings its verdicts `ONCE` name. `event.data` is `None` in
-    listings, and `repeats` is empty there."""
+    `deferred` are the triggers that are still deciding. `repeats` says which firings its verdicts `ONCE` name, `refusals` why there are
+    verdicts `REFUSED`, `losses` where it was held and went without a firing. In listings `event.data` is `None`, and these are empty."""
 
     position: int
     stored: float
@@ -188,6 +218,8 @@ class EventRecord:
     size: int = 0
     deferred: tuple[TriggerKey, ...] = ()
     repeats: tuple[Repeat, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    losses: tuple[Loss, ...] = ()
 
     @property
     def decided(self) -> bool:
@@ -293,12 +325,16 @@ class Ledger(ABC):
         """The event itself, with its transformed data. Raises `UnknownRecord` if its record was damaged."""
 
     @abstractmethod
-    async def release(self, key: TriggerKey, dependency: str | None = None) -> int:
-        """Drop the held events of a trigger, or of one dependency of it; says how many."""
+    async def release(self, key: TriggerKey, dependency: str | None = None, *, reason: str = "") -> int:
+        """Drop the held events of a trigger, or of one dependency of it; says how many. With a `reason` each is a `Loss`."""
 
     @abstractmethod
-    async def drop(self, held: Sequence[Held]) -> int:
-        """Drop held events one by one; says how many were there."""
+    async def drop(self, held: Sequence[Held], losses: Sequence[Loss] = ()) -> int:
+        """Drop held events one by one, and record what was lost so; says how many were there."""
+
+    @abstractmethod
+    async def refusals(self, position: int) -> list[Refusal]:
+        """The refusals of firings that the event at a position would have made."""
 
     # -- acting
 
@@ -411,6 +447,11 @@ class Ledger(ABC):
     @abstractmethod
     async def replay_event(self, event_id: str, triggers: Sequence[TriggerKey], actor: str) -> int:
         """Ask for an event to be decided again; returns the request's number once it is durable. Raises `UnknownRecord`."""
+
+    @abstractmethod
+    async def reconsider(self, key: TriggerKey, since: float, actor: str) -> int:
+        """Ask for the events of a trigger's refusals that may heal to be decided by it again, those since an instant (Unix seconds); each
+        refusal once. Says how many events."""
 
     @abstractmethod
     async def replays(self, *, wait: float = 0.0) -> list[ReplayRequest]:

@@ -45,6 +45,7 @@ _COLOURS: Final = {
     "filtered": "cyan",
     "failed": "cyan",
     "errored": "red",
+    "refused": "red",
     "dead": "red",
 }
 
@@ -86,6 +87,8 @@ def _cell(row: Mapping[str, Any], key: str) -> Text:
         )
     if key == "result":
         last = row.get("last") or {}
+        if row.get("waits"):
+            return Text(f"waits for {row['waits']}")
         return Text(last.get("result") or last.get("message") or row.get("target") or "")
     if key in ("stored", "decided"):
         return Text(str(row[key])[:19].replace("T", " "))
@@ -118,7 +121,11 @@ def explanation_tree(content: Mapping[str, Any]) -> Tree:
         if verdict.get("join"):
             branch.add(Text(verdict["join"]))
         if verdict.get("why"):
-            branch.add(Text(verdict["why"]))
+            branch.add(Text(verdict["why"], style="yellow" if outcome == "refused" else ""))
+        if len(verdict.get("events", ())) > 1:
+            branch.add(Text(f"with {', '.join(f'{name} {one}' for name, one in verdict['events'].items())}"))
+        if verdict.get("remedy"):
+            branch.add(Text(verdict["remedy"]))
         if "filters" in verdict:
             _add_finding(branch, verdict["filters"])
     for firing in content["firings"]:
@@ -129,7 +136,9 @@ def explanation_tree(content: Mapping[str, Any]) -> Tree:
         for text in (last.get("result", ""), last.get("message", "")):
             if text:
                 branch.add(Text(text))
-        if firing["next"]:
+        if firing["waits"]:
+            branch.add(Text(f"waits for {firing['waits']}", style="yellow"))
+        elif firing["next"]:
             branch.add(Text(f"next attempt {firing['next']}, {firing['attempts']} so far"))
     return tree
 

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from tiphys.bus.firing import Firing
-from tiphys.bus.ledger import Decision, Deferred, Once, Repeat
+from tiphys.bus.ledger import Decision, Deferred, Loss, Once, Refusal, Repeat
 from tiphys.bus.sqlite.deferring import delete_deferred, insert_deferred, put_once, put_repeats
 from tiphys.bus.sqlite.holding import HeldChanges
+from tiphys.bus.sqlite.reasons import put_losses, put_refusals
 from tiphys.bus.sqlite.records import firing_crc, firing_text, id_key, pack_verdicts
 from tiphys.bus.sqlite.transaction import Transaction, rows_text
 from tiphys.bus.sqlite.writer import Job
@@ -127,6 +128,8 @@ def _write(tx: Transaction, decisions: Sequence[Decision], given: Counter[int]) 
     deferred: list[Deferred] = []
     once: list[Once] = []
     repeats: list[tuple[int, Repeat]] = []
+    refusals: list[tuple[int, Refusal]] = []
+    losses: list[Loss] = []
     for decision in decisions:
         if decision.verdicts:
             verdicts[decision.position] = verdicts.get(decision.position, b"") + pack_verdicts(decision.verdicts)
@@ -138,6 +141,8 @@ def _write(tx: Transaction, decisions: Sequence[Decision], given: Counter[int]) 
         deferred.extend(decision.deferred)
         once.extend(decision.once)
         repeats.extend((decision.position, repeat) for repeat in decision.repeats)
+        refusals.extend((decision.position, refusal) for refusal in decision.refusals)
+        losses.extend(decision.losses)
     if verdicts:
         tx.rows("insert_verdicts", [(position, packed.hex()) for position, packed in verdicts.items()])
         _keep_revisions(tx, revisions)
@@ -148,6 +153,8 @@ def _write(tx: Transaction, decisions: Sequence[Decision], given: Counter[int]) 
         put_once(tx, once)
     if repeats:
         put_repeats(tx, repeats)
+    put_refusals(tx, refusals)
+    put_losses(tx, losses)
     return _insert_firings(tx, firings, needed, given)
 
 

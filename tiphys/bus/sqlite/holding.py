@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from tiphys.bus.firing import TriggerKey
-from tiphys.bus.ledger import Decision, Held
+from tiphys.bus.ledger import Decision, Held, Loss
+from tiphys.bus.sqlite.reasons import put_losses
 from tiphys.bus.sqlite.records import held_crc
 from tiphys.bus.sqlite.transaction import Transaction, rows_text
 
@@ -49,7 +50,7 @@ class HeldChanges:
         """Apply them; counts in `given` how often each event is needed no longer, and returns what is to be kept from retention."""
         if self._released:
             rows = tx.all("release_held", triggers=rows_text(tx.trigger(key) for key in self._released))
-            given.update(position for (position,) in rows)
+            given.update(position for position, _ in rows)
         held = [one for places in self._held.values() for one in places.values()]
         gone = [(tx.trigger(key), *place) for key, places in self._dropped.items() for place in places]
         # one that is held again at its old place (an event that is decided again) replaces the row
@@ -78,13 +79,17 @@ def _put(tx: Transaction, held: Sequence[Held]) -> dict[int, tuple[str, int]]:
     return pins
 
 
-def release_held(tx: Transaction, trigger: int, dependency: str | None) -> int:
-    """Drop a trigger's held events, or those of one dependency, and give their events back to retention; says how many."""
+def release_held(tx: Transaction, key: TriggerKey, dependency: str | None, reason: str) -> int:
+    """Drop a trigger's held events, or those of one dependency, and give their events back to retention; says how many. Each is a loss
+    where there is a reason."""
+    trigger = tx.trigger(key)
     if dependency is None:
         rows = tx.all("release_held", triggers=rows_text([trigger]))
     else:
         rows = tx.all("release_held_of", trigger=trigger, dependency=dependency)
-    tx.unpin(Counter(position for (position,) in rows))
+    if reason:
+        put_losses(tx, [Loss(key, name, position, reason, tx.now) for position, name in rows])
+    tx.unpin(Counter(position for position, _ in rows))
     return len(rows)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tiphys.bus.firing import Attempt, FiringState, TriggerKey
 from tiphys.bus.ledger import EventRecord, FiringRecord, Repeat, StoreHealth
+from tiphys.bus.sqlite.reasons import losses_of, refusals_of
 from tiphys.bus.sqlite.records import (
     Damaged,
     event_from_row,
@@ -55,7 +56,8 @@ class Journal:
             except Damaged as error:
                 raise UnknownRecord("event", event_id) from error
             repeats = tuple(Repeat(TriggerKey(*key), firing) for *key, firing in reader.all("repeats_of", position=position))
-            return replace(_with_deferred(reader, [found])[0], repeats=repeats)
+            refusals, losses = tuple(refusals_of(reader, position)), tuple(losses_of(reader, position))
+            return replace(_with_deferred(reader, [found])[0], repeats=repeats, refusals=refusals, losses=losses)
 
         return await self._store.read(look)
 

@@ -16,7 +16,9 @@ from tiphys.bus.ledger import (
     Held,
     Kept,
     Ledger,
+    Loss,
     Once,
+    Refusal,
     ReplayRequest,
     StoreHealth,
 )
@@ -29,6 +31,7 @@ from tiphys.bus.sqlite.holding import drop_held, release_held
 from tiphys.bus.sqlite.journal import Journal
 from tiphys.bus.sqlite.log import SqliteLog
 from tiphys.bus.sqlite.manifests import Manifests
+from tiphys.bus.sqlite.reasons import put_losses, refusals_of
 from tiphys.bus.sqlite.records import held_crc, id_key
 from tiphys.bus.sqlite.replays import Replays
 from tiphys.bus.sqlite.retention import retain
@@ -122,13 +125,22 @@ class SqliteLedger(Ledger):
             raise UnknownRecord("event", held.event_id)
         return event.transformed(held.transformed)
 
-    async def release(self, key: TriggerKey, dependency: str | None = None) -> int:
+    async def release(self, key: TriggerKey, dependency: str | None = None, *, reason: str = "") -> int:
         """As `Ledger.release`."""
-        return await self._store.write(lambda tx: release_held(tx, tx.trigger(key), dependency))
+        return await self._store.write(lambda tx: release_held(tx, key, dependency, reason))
 
-    async def drop(self, held: Sequence[Held]) -> int:
+    async def drop(self, held: Sequence[Held], losses: Sequence[Loss] = ()) -> int:
         """As `Ledger.drop`."""
-        return await self._store.write(lambda tx: drop_held(tx, held))
+
+        def drop(tx: Transaction) -> int:
+            put_losses(tx, losses)
+            return drop_held(tx, held)
+
+        return await self._store.write(drop)
+
+    async def refusals(self, position: int) -> list[Refusal]:
+        """As `Ledger.refusals`."""
+        return await self._store.read(lambda reader: refusals_of(reader, position))
 
     async def position(self) -> int:
         """As `Ledger.position`."""
@@ -259,6 +271,10 @@ class SqliteLedger(Ledger):
     async def replay_event(self, event_id: str, triggers: Sequence[TriggerKey], actor: str) -> int:
         """As `Ledger.replay_event`."""
         return await self._replays.event(event_id, triggers, actor)
+
+    async def reconsider(self, key: TriggerKey, since: float, actor: str) -> int:
+        """As `Ledger.reconsider`."""
+        return await self._replays.reconsider(key, since, actor)
 
     async def replays(self, *, wait: float = 0.0) -> list[ReplayRequest]:
         """As `Ledger.replays`."""

@@ -39,9 +39,11 @@ __all__ = [
     "outcome_from_text",
     "outcome_text",
     "pack_verdicts",
+    "seal",
     "target_from_text",
     "target_text",
     "unpack_verdicts",
+    "unseal",
 ]
 
 _JSON: Final = "application/json"
@@ -204,12 +206,13 @@ def firing_from_row(firing_id: str, key: TriggerKey, crc: int, record: str) -> F
         raise Damaged(f"it cannot be decoded ({error})") from error
 
 
-def _seal(body: bytes) -> str:
+def seal(body: bytes) -> str:
     """What is written again and again has its checksum in its own text."""
     return f"{crc32(body):08x}{body.decode()}"
 
 
-def _unseal(text: str) -> bytes:
+def unseal(text: str) -> bytes:
+    """What `seal` was given. Raises `Damaged`."""
     body = text[8:].encode()
     if f"{crc32(body):08x}" != text[:8]:
         raise Damaged("its checksum disagrees")
@@ -219,7 +222,7 @@ def _unseal(text: str) -> bytes:
 def target_text(target: Target) -> str:
     """A target as JSON text."""
     parts = [target.api_version, target.kind, target.namespace, target.name, target.digest, target.operation, target.uid]
-    return _seal(orjson.dumps(parts))
+    return seal(orjson.dumps(parts))
 
 
 def target_from_text(text: str | None) -> Target | None:
@@ -227,7 +230,7 @@ def target_from_text(text: str | None) -> Target | None:
     if text is None:
         return None
     try:
-        return Target(*orjson.loads(_unseal(text)))
+        return Target(*orjson.loads(unseal(text)))
     except (TypeError, ValueError) as error:
         raise Damaged(f"its target cannot be decoded ({error})") from error
 
@@ -235,7 +238,7 @@ def target_from_text(text: str | None) -> Target | None:
 def outcome_text(outcome: Outcome) -> str:
     """An outcome as JSON text."""
     result = None if outcome.result is None else target_text(outcome.result)
-    return _seal(orjson.dumps([outcome.kind, outcome.reason, outcome.message, outcome.retry_at, result]))
+    return seal(orjson.dumps([outcome.kind, outcome.reason, outcome.message, outcome.retry_at, result]))
 
 
 def outcome_from_text(text: str | None) -> Outcome | None:
@@ -243,7 +246,7 @@ def outcome_from_text(text: str | None) -> Outcome | None:
     if text is None:
         return None
     try:
-        kind, reason, message, retry_at, result = orjson.loads(_unseal(text))
+        kind, reason, message, retry_at, result = orjson.loads(unseal(text))
         return Outcome(OutcomeKind(kind), reason, message, retry_at, target_from_text(result))
     except (TypeError, ValueError) as error:
         raise Damaged(f"its outcome cannot be decoded ({error})") from error

@@ -17,7 +17,7 @@ from tiphys.bus.sqlite.deciding import insert_firings
 from tiphys.bus.sqlite.journal import Journal
 from tiphys.bus.sqlite.log import SqliteLog
 from tiphys.bus.sqlite.store import Store
-from tiphys.bus.sqlite.transaction import Transaction
+from tiphys.bus.sqlite.transaction import Transaction, rows_text
 from tiphys.errors import UnknownRecord
 
 __all__ = ["Replays"]
@@ -38,30 +38,36 @@ class Replays:
     async def event(self, event_id: str, triggers: Sequence[TriggerKey], actor: str) -> int:
         """As `Ledger.replay_event`. The event is kept until the request is settled."""
         record = await self._journal.event(event_id)
-        wanted = orjson.dumps([list(key) for key in triggers]).decode()
 
         def ask(tx: Transaction) -> int:
             if not tx.value("event_exists", position=record.position):
                 raise UnknownRecord("event", event_id)
-            number: int = tx.value("next_replay")
-            tx.run(
-                "insert_replay",
-                {
-                    "number": number,
-                    "position": record.position,
-                    "firing": "",
-                    "triggers": wanted,
-                    "actor": actor,
-                    "now": tx.now,
-                    "settled": 0,
-                },
-            )
-            tx.pin({record.position: (record.event.namespace, 1)})
-            return number
+            return _ask(tx, record.position, record.event.namespace, triggers, actor)
 
         number = await self._store.write(ask)
         self._wake.set()
         return number
+
+    async def reconsider(self, key: TriggerKey, since: float, actor: str) -> int:
+        """As `Ledger.reconsider`, in steps."""
+        trigger = self._store.transaction.triggers.get(key)
+        if trigger is None:
+            return 0
+
+        def step(tx: Transaction) -> int:
+            positions = [position for (position,) in tx.all("healing_refusals", trigger=trigger, since=since, limit=_PAGE)]
+            if positions:
+                tx.run("close_refusals", {"trigger": trigger, "positions": rows_text(positions)})
+            for position in positions:
+                _ask(tx, position, key.namespace, [key], actor)
+            return len(positions)
+
+        asked = 0
+        while some := await self._store.write(step):
+            asked += some
+        if asked:
+            self._wake.set()
+        return asked
 
     async def waiting(self, wait: float) -> list[ReplayRequest]:
         """As `Ledger.replays`. A request whose event is damaged is closed."""
@@ -125,3 +131,22 @@ class Replays:
         row, firing, decided = await self._store.write(make)
         self._acting.added([(row, firing)], decided)
         return firing
+
+
+def _ask(tx: Transaction, position: int, namespace: str, triggers: Sequence[TriggerKey], actor: str) -> int:
+    """A request to decide an event again; it is kept until that is settled."""
+    number: int = tx.value("next_replay")
+    tx.run(
+        "insert_replay",
+        {
+            "number": number,
+            "position": position,
+            "firing": "",
+            "triggers": orjson.dumps([list(key) for key in triggers]).decode(),
+            "actor": actor,
+            "now": tx.now,
+            "settled": 0,
+        },
+    )
+    tx.pin({position: (namespace, 1)})
+    return number

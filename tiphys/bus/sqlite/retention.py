@@ -79,7 +79,8 @@ def _remove(positions: list[int]) -> Callable[[Transaction], int]:
         text = rows_text(positions)
         events = tx.changed("remove_events", positions=text)
         tx.run("remove_verdicts", {"positions": text})
-        tx.run("remove_repeats", {"positions": text})
+        for name in ("remove_repeats", "remove_refusals", "remove_losses"):
+            tx.run(name, {"positions": text})
         return events
 
     return remove

@@ -59,10 +59,10 @@ ON CONFLICT (position) DO UPDATE SET packed = CAST(packed || excluded.packed AS 
 UPDATE revisions SET retired = max(retired, :position) WHERE number = :revision AND retired IS NOT NULL;
 
 -- name: release_held
-DELETE FROM held WHERE "trigger" IN (SELECT value FROM json_each(:triggers)) RETURNING position;
+DELETE FROM held WHERE "trigger" IN (SELECT value FROM json_each(:triggers)) RETURNING position, dependency;
 
 -- name: release_held_of
-DELETE FROM held WHERE "trigger" = :trigger AND dependency = :dependency RETURNING position;
+DELETE FROM held WHERE "trigger" = :trigger AND dependency = :dependency RETURNING position, dependency;
 
 -- name: drop_held
 DELETE FROM held WHERE ("trigger", correlated, dependency, position) IN (

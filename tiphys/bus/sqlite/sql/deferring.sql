@@ -57,3 +57,34 @@ SELECT t.namespace, t.sensor, t."trigger", r.firing FROM repeats r JOIN triggers
 
 -- name: remove_repeats
 DELETE FROM repeats WHERE position IN (SELECT value FROM json_each(:positions));
+
+-- name: put_refusals
+INSERT OR REPLACE INTO refusals (position, "trigger", dependency, heals, record)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows);
+
+-- name: refusals_of
+SELECT t.namespace, t.sensor, t."trigger", r.dependency, r.record
+FROM refusals r JOIN triggers t ON t.number = r."trigger" WHERE r.position = :position;
+
+-- name: healing_refusals
+-- The events of a trigger that are to be decided again, oldest first.
+SELECT DISTINCT r.position FROM refusals r JOIN events e ON e.position = r.position
+WHERE r."trigger" = :trigger AND r.heals >= :since ORDER BY r.position LIMIT :limit;
+
+-- name: close_refusals
+UPDATE refusals SET heals = NULL
+WHERE "trigger" = :trigger AND heals IS NOT NULL AND position IN (SELECT value FROM json_each(:positions));
+
+-- name: remove_refusals
+DELETE FROM refusals WHERE position IN (SELECT value FROM json_each(:positions));
+
+-- name: put_losses
+INSERT OR REPLACE INTO losses (position, "trigger", dependency, at, reason)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(:rows);
+
+-- name: losses_of
+SELECT t.namespace, t.sensor, t."trigger", l.dependency, l.at, l.reason
+FROM losses l JOIN triggers t ON t.number = l."trigger" WHERE l.position = :position;
+
+-- name: remove_losses
+DELETE FROM losses WHERE position IN (SELECT value FROM json_each(:positions));

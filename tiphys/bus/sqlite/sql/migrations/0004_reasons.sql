@@ -1,0 +1,29 @@
+-- Firings that were refused when they were decided, by the event that made the condition true; `record` has the reason and what was held,
+-- `heals` is when it was refused where a correction of something else may heal it, NULL otherwise.
+CREATE TABLE refusals (
+    position INTEGER NOT NULL,
+    "trigger" INTEGER NOT NULL,
+    dependency TEXT NOT NULL,
+    heals REAL,
+    record TEXT NOT NULL,
+    PRIMARY KEY (position, "trigger", dependency)
+) WITHOUT ROWID;
+CREATE INDEX refusals_healing ON refusals ("trigger", heals) WHERE heals IS NOT NULL;
+
+-- Events that were held and went without a firing: when, and why.
+CREATE TABLE losses (
+    position INTEGER NOT NULL,
+    "trigger" INTEGER NOT NULL,
+    dependency TEXT NOT NULL,
+    at REAL NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (position, "trigger", dependency)
+) WITHOUT ROWID;
+
+-- Deferred rows that were first in their trigger's line when a process began: how many did, and how often one died while it decided that
+-- row and nothing else.
+CREATE TABLE trials (
+    number INTEGER PRIMARY KEY,
+    starts INTEGER NOT NULL,
+    alone INTEGER NOT NULL
+);
