@@ -9,6 +9,7 @@ NEW    := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null 2>&1 && $$p $(NEW) 2>/dev/null && echo $$p && break; done)
 KILLS  ?= 2000
+SENSORS ?= 100000
 SEED   ?= 1
 
 .PHONY: run test lint format bench soak clean
@@ -35,6 +36,7 @@ bench: $(VENV)/.installed-dev
 
 soak: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.soak kill --kills $(KILLS) --seed $(SEED)
+	$(BIN)/python -m tests.soak sensors --count $(SENSORS) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) .tiphys .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -54,9 +54,20 @@ def describe_event(record: EventRecord, *, data: bool = False) -> dict[str, Any]
         "outcomes": _counts(record),
     }
     if data:
-        payload = event.payload
-        shown["data"] = payload if payload is not NOT_JSON else (event.data or b"").decode(errors="replace")
+        shown["data"] = _data(event)
     return shown
+
+
+def _data(event: Event) -> Any:
+    """The payload, or its text where that is no JSON, or is nested more deeply than an answer can hold."""
+    if event.payload is not NOT_JSON:
+        try:
+            orjson.dumps([[[[event.payload]]]])  # somewhere below the top of an answer
+        except orjson.JSONEncodeError:
+            pass
+        else:
+            return event.payload
+    return (event.data or b"").decode(errors="replace")
 
 
 def _counts(record: EventRecord) -> dict[str, int]:
