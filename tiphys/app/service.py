@@ -15,8 +15,7 @@ import contextlib
 import gc
 import secrets
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Final
@@ -25,23 +24,25 @@ import structlog
 
 from dispatcher.queue import Dispatcher, DispatcherSettings
 from dispatcher.trigger import Templates
-from eventsource.health import EntryHealth
 from eventsource.ingress import SHARED_PORT, Ingress, IngressSettings
 from eventsource.room import Room
 from sensors import Matcher
 from sensors.scripts import Scripts
 from tiphys.app.admission import KINDS
+from tiphys.app.announcing import Announcer
 from tiphys.app.api import Facts, serve_api
 from tiphys.app.catalog import Catalog, Rooms
-from tiphys.app.conditions import conditions
+from tiphys.app.explanation import for_nothing
 from tiphys.app.following import Follower
 from tiphys.app.local import embedded_kubernetes, write_secretly
 from tiphys.app.metrics import Metrics
 from tiphys.app.observing import Acting, Answering, CountedLog, Observer
 from tiphys.app.origins import ClusterOrigin, FilesOrigin, Origin, StatusWriter
+from tiphys.app.reporting import Reporter
 from tiphys.app.settings import Settings
 from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
 from tiphys.bus.event import Event
+from tiphys.bus.firing import Firing
 from tiphys.bus.ledger import Decision, Ledger
 from tiphys.bus.sqlite import SqliteBus, SqliteSettings
 from tiphys.clients import git
@@ -86,6 +87,7 @@ class Service:
     ) -> None:
         self.settings, self.ledger, self.room, self.catalog, self.metrics = settings, ledger, room, catalog, metrics
         self.scripts = scripts
+        self.waits: Callable[[Firing], str] = for_nothing
         self.ingress_port = 0
         self.api_port = 0
         self.tasks: set[asyncio.Task[None]] = set()
@@ -250,7 +252,8 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         acting.on_unknown_trigger = catalog.unknown_trigger
         stack.push_async_callback(catalog.aclose)
         service = Service(settings, bus.ledger, room, catalog, metrics, scripts, failed)
-        await _run(service, stack, matcher, dispatcher, ingress, kube)
+        service.waits = dispatcher.waits
+        await _run(service, stack, matcher, dispatcher, ingress, kube, acting)
         api = await stack.enter_async_context(_api(service))
         service.api_port = api
         service.ingress_port = ingress.bound(SHARED_PORT)
@@ -265,6 +268,7 @@ async def _run(
     dispatcher: Dispatcher,
     ingress: Ingress,
     kube: Kube,
+    acting: Acting,
 ) -> None:
     """Start the parts in order; what is pushed on the stack stops them in the other order."""
     settings, catalog = service.settings, service.catalog
@@ -288,9 +292,18 @@ async def _run(
         follower = Follower(origin, catalog, kube if settings.local else None)
         answered = partial(service.answered, origin.label)
         stack.push_async_callback(service.cancel, service.spawn(follower.run(answered), f"origin {origin.label}"))
-    status = await stack.enter_async_context(StatusWriter(kube))
-    reports = _report(service, status, needed)
-    for work, name in ((_retain(service), "retention"), (_heartbeat(service), "heartbeat"), (reports, "status")):
+    announcer = Announcer(kube)
+    status = await stack.enter_async_context(StatusWriter(kube, written=announcer.conditions))
+    clusters = {origin.label for origin in needed if isinstance(origin, ClusterOrigin)}
+    reporter = Reporter(catalog, service.room, status, announcer, clusters)
+    catalog.on_change(reporter.changed)
+    acting.on_dead = reporter.dead
+    for work, name in (
+        (_retain(service), "retention"),
+        (_heartbeat(service), "heartbeat"),
+        (reporter.run(), "status"),
+        (announcer.run(), "events"),
+    ):
         stack.push_async_callback(service.cancel, service.spawn(work, name))
 
 
@@ -303,27 +316,6 @@ def _origins(settings: Settings, kube: Kube) -> tuple[list[Origin], list[Origin]
         needed.append(FilesOrigin(settings.manifests, namespace=settings.namespace))
     kinds = TEMPLATE_KINDS[:1] if namespaces else TEMPLATE_KINDS
     return needed, [ClusterOrigin(kube, kinds=kinds, namespaces=namespaces, label="cluster (templates)")]
-
-
-async def _report(service: Service, status: StatusWriter, origins: Sequence[Origin]) -> None:
-    """Keep the status of the cluster's objects in line with what runs; the writer writes only what changed."""
-    clusters = {origin.label for origin in origins if isinstance(origin, ClusterOrigin)}
-    reported: set[tuple[str, str, str]] = set()
-    while True:
-        health: dict[tuple[str, str], list[EntryHealth]] = defaultdict(list)
-        for one in service.room.health():
-            health[one.address.namespace, one.address.eventsource].append(one)
-        present = set()
-        for entry in service.catalog.entries:
-            if entry.origin in clusters:
-                key = (entry.kind, entry.namespace, entry.name)
-                present.add(key)
-                mine = health[entry.namespace, entry.name] if entry.kind == "EventSource" else ()
-                status.set_conditions(*key, entry.generation, conditions(entry, mine))
-        for gone in reported - present:
-            status.forget(*gone)
-        reported = present
-        await asyncio.sleep(_REPORT_EVERY)
 
 
 async def _stop_dispatcher(dispatcher: Dispatcher, acts: asyncio.Task[None], drain: float) -> None:
@@ -365,7 +357,7 @@ async def _api(service: Service) -> AsyncIterator[int]:
     if not token_file.exists():
         await asyncio.to_thread(write_secretly, token_file, secrets.token_urlsafe(24))
     token = token_file.read_text().strip()
-    facts = Facts(service.ledger, service.metrics, token, service.readiness, service.overview, service.scripts)
+    facts = Facts(service.ledger, service.metrics, token, service.readiness, service.overview, service.scripts, service.waits)
     async with serve_api(facts, settings.api_host, settings.api_port) as port:
         host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host  # noqa: S104  what to call, not to bind
         address = settings.data / "api-url"
