@@ -1,7 +1,9 @@
 """What an object's status says: argo-events' conditions (reference 8.1) and ours beside them.
 
 `Accepted`: this version runs. `Listening` (EventSource): every entry hears its world. `Filtering` (EventSource): false while
-a filter cannot be evaluated and drops what arrives. `Notices`: what its owner should know.
+a filter cannot be evaluated and drops what arrives. `Acting` (Sensor): it may act as its account. `Notices`: what its owner should
+know. `Ready`: all of these are well, for `kubectl wait`. A condition that is false is bad news, whatever its type: Argo CD and other
+readers of argo-events' statuses take it so.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ _REFUSED: Final = {
 }
 
 
-def conditions(entry: Entry, health: Sequence[EntryHealth] = ()) -> list[Condition]:
-    """The conditions of one object; `health` is that of its entries, for an EventSource."""
+def conditions(entry: Entry, health: Sequence[EntryHealth] = (), account_problem: str = "") -> list[Condition]:
+    """The conditions of one object; `health` is that of its entries, for an EventSource; `account_problem` why a Sensor may not act as
+    its account."""
     problem = "\n".join(map(str, entry.errors))
     if problem:
         found = [Condition(name, "False", _REFUSED[name], problem) for name in _ARGO[entry.kind]]
@@ -50,7 +53,21 @@ def conditions(entry: Entry, health: Sequence[EntryHealth] = ()) -> list[Conditi
     if failing:
         text = "\n".join(f"{one.key}.{one.address.event}: {one.filtered.verdict}" for one in failing if one.filtered)
         found.append(Condition("Filtering", "False", "FilterFails", text))
+    if account_problem:
+        found.append(Condition("Acting", "False", "ImpersonationForbidden", account_problem))
+    elif entry.kind == "Sensor" and entry.revision:
+        found.append(Condition("Acting", "True"))
     if entry.notices:
         text = "\n".join(f"{one.path}: {one.text}" for one in entry.notices)
         found.append(Condition("Notices", "True", "SeeMessage", text))
-    return found
+    return [*found, _ready(found)]
+
+
+def _ready(found: Sequence[Condition]) -> Condition:
+    """The first that is not well says why."""
+    ours = ("Accepted", "Listening", "Filtering", "Acting")
+    for status in ("False", "Unknown"):
+        for one in found:
+            if one.status == status and one.type in ours:
+                return Condition("Ready", one.status, one.reason, one.message)
+    return Condition("Ready", "True")

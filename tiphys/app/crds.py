@@ -34,8 +34,8 @@ _NAMES: Final[Mapping[str, tuple[str, str, str]]] = {
 }
 _COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "EventBus": ("Configured", "Deployed"),
-    "EventSource": ("Accepted", "Listening"),
-    "Sensor": ("Accepted", "Acting"),
+    "EventSource": ("Ready", "Listening"),
+    "Sensor": ("Ready", "Acting"),
 }
 _LONGEST_MESSAGE: Final = 32768
 

@@ -69,6 +69,7 @@ class Acting(DispatcherObserver):
     def __init__(self, metrics: Metrics, observer: Observer | None) -> None:
         self._metrics, self._observer = metrics, observer
         self.on_unknown_trigger: Callable[[TriggerKey], None] | None = None
+        self.on_dead: Callable[[Claim, Outcome], None] | None = None
 
     def attempted(self, program: TriggerProgram, claim: Claim, outcome: Outcome, seconds: float) -> None:
         """As `dispatcher.observer.Observer.attempted`."""
@@ -77,6 +78,8 @@ class Acting(DispatcherObserver):
             self._metrics.acted(
                 key, seconds, succeeded=outcome.kind is OutcomeKind.SUCCEEDED, dead=outcome.kind is OutcomeKind.DEAD
             )
+        if outcome.kind is OutcomeKind.DEAD and self.on_dead:
+            self.on_dead(claim, outcome)
         if self._observer:
             self._observer.acted(claim, outcome, seconds)
 

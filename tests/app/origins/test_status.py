@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.app.origins.conftest import QUICK, write_kubeconfig
 from tests.app.origins.test_cluster import AV, obj, until
-from tests.emulator.faulty import FaultyProxy
+from tests.emulator.faulty import FaultyProxy, Seen
 from tests.emulator.fixtures import EmulatorProcess
 from tiphys.app.origins import Condition, StatusWriter
 from tiphys.app.origins.status import merge
@@ -151,3 +151,32 @@ def test_whatever_stands_there_conditions_are_merged_sorted_and_one_of_a_type(pr
     assert types == sorted(set(types))
     assert {"a", "b"} <= set(types)
     assert merge(merged, [Condition("b", "True"), Condition("a", "False")], "later") == merged
+
+
+async def test_what_somebody_else_writes_in_between_is_not_lost(emulator: EmulatorProcess, tmp_path) -> None:
+    theirs = {"type": "Deployed", "status": "True", "lastTransitionTime": "2024-01-01T00:00:00Z"}
+    async with (
+        FaultyProxy(emulator.url) as proxy,
+        connect(write_kubeconfig(tmp_path, proxy.url, emulator.token), settings=QUICK) as kube,
+        connect(emulator.kubeconfig, settings=QUICK) as other,
+    ):
+        await kube.create(obj("s"), namespace="default")
+        # given that the first patch of ours comes after one of theirs
+        held: list[Seen] = []
+
+        def hold(request: Seen) -> bool:
+            if request.method == "PATCH" and not held:
+                held.append(request)
+                proxy.hush()
+            return False
+
+        proxy.answer(500, when=hold)
+        async with StatusWriter(kube, interval=0.05) as writer:
+            writer.set_conditions("Sensor", "default", "s", 1, [READY])
+            await until(lambda: bool(held))
+            await other.patch(AV, "Sensor", "s", "default", {"status": {"conditions": [theirs]}}, subresource="status")
+            # when
+            proxy.speak()
+            # then
+            status = await until_status(kube, "default", TriggersProvided="True", Deployed="True")
+    assert theirs in status["conditions"]

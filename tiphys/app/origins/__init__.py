@@ -3,6 +3,6 @@
 from tiphys.app.origins.cluster import ClusterOrigin
 from tiphys.app.origins.files import FilesOrigin
 from tiphys.app.origins.origin import Change, Faults, Origin
-from tiphys.app.origins.status import Condition, StatusWriter
+from tiphys.app.origins.status import Condition, OnWritten, StatusWriter
 
-__all__ = ["Change", "ClusterOrigin", "Condition", "Faults", "FilesOrigin", "Origin", "StatusWriter"]
+__all__ = ["Change", "ClusterOrigin", "Condition", "Faults", "FilesOrigin", "OnWritten", "Origin", "StatusWriter"]

@@ -2,14 +2,15 @@
 
 Written only when they change, at most once in `interval` for an object however fast it changes, a few at a time, and by a merge patch
 of `/status`. A list in a merge patch replaces the whole list, so the one that stands there is read first: argo-events' own condition
-types that we do not set stay, and `lastTransitionTime` moves only where `status` does (reference 8.1). A server that is away, or a
-right that is missing, is tried again with back-off, and is never waited for by whoever reports a condition.
+types that we do not set stay, and `lastTransitionTime` moves only where `status` does (reference 8.1). Somebody else may write in between:
+the patch names the resourceVersion that was read, and after a conflict the object is read again. A server that is away, or a right that
+is missing, is tried again with back-off, and is never waited for by whoever reports a condition.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -17,10 +18,10 @@ from typing import Any, Final, Literal
 import structlog
 
 from tiphys.app.origins.cluster import API_VERSION
-from tiphys.clients.kube import Kube
+from tiphys.clients.kube import Kube, KubeObject
 from tiphys.errors import ClientError, Refused
 
-__all__ = ["Condition", "StatusWriter"]
+__all__ = ["Condition", "OnWritten", "StatusWriter"]
 
 _log: Final = structlog.get_logger(__name__)
 _LONGEST: Final = 1024
@@ -39,9 +40,12 @@ class Condition:
 
     def as_dict(self, since: str) -> dict[str, str]:
         """As it stands in the object; `since` is its lastTransitionTime."""
-        shown = self.message if len(self.message) <= _LONGEST else self.message[: _LONGEST - 1] + "…"
         made = {"type": self.type, "status": self.status, "lastTransitionTime": since}
-        return made | {name: text for name, text in (("reason", self.reason), ("message", shown)) if text}
+        return made | {name: text for name, text in (("reason", self.reason), ("message", _shown(self.message))) if text}
+
+
+OnWritten = Callable[[KubeObject, Sequence[Condition]], None]
+"""Called with an object and the conditions that are new or say something else than before, once they stand there. Must not raise."""
 
 
 @dataclass(slots=True)
@@ -59,11 +63,14 @@ class StatusWriter:
     """Writes conditions to a cluster; an async context manager, whose end writes no more.
 
     `interval`: seconds between two writes to one object. `most`: seconds of the longest pause after failures. `parallel`: writes at
-    once.
+    once. `written` hears of each change.
     """
 
-    def __init__(self, kube: Kube, *, interval: float = 1.0, most: float = 60.0, parallel: int = 4) -> None:
+    def __init__(
+        self, kube: Kube, *, interval: float = 1.0, most: float = 60.0, parallel: int = 4, written: OnWritten | None = None
+    ) -> None:
         self._kube = kube
+        self._written = written
         self._interval = interval
         self._most = most
         self._places = asyncio.Semaphore(parallel)
@@ -107,7 +114,10 @@ class StatusWriter:
                     try:
                         there = await self._put(key, *wanted)
                     except ClientError as error:
-                        self._failed(key, target, error)
+                        if not _is_conflict(error):
+                            self._failed(key, target, error)
+                        else:
+                            target.due = loop.time() + self._interval
                         continue
                 target.due, target.failures = loop.time() + self._interval, 0
                 target.written = wanted
@@ -129,8 +139,13 @@ class StatusWriter:
         merged = merge(before.get("conditions"), conditions, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         if merged == before.get("conditions") and before.get("observedGeneration") == generation:
             return True
-        body = {"status": {"conditions": merged, "observedGeneration": generation}}
+        body = {
+            "metadata": {"resourceVersion": obj["metadata"].get("resourceVersion")},
+            "status": {"conditions": merged, "observedGeneration": generation},
+        }
         await self._kube.patch(API_VERSION, kind, name, namespace, body, subresource="status")
+        if self._written is not None:
+            self._written(obj, _news(before, generation, conditions))
         return True
 
     def _failed(self, key: _Key, target: _Target, error: ClientError) -> None:
@@ -148,6 +163,32 @@ class StatusWriter:
         if self._troubled:
             self._troubled = ""
             _log.info("status: conditions are written again", action="status_recovered")
+
+
+def _is_conflict(error: ClientError) -> bool:
+    """Somebody wrote between our reading and our writing."""
+    return isinstance(error, Refused) and error.status == 409
+
+
+def _news(before: dict[str, Any], generation: int, wanted: Sequence[Condition]) -> list[Condition]:
+    """The conditions that say something else than those that stand there; that a new version is accepted is news too."""
+    entries = before.get("conditions")
+    old = {
+        entry.get("type"): (entry.get("status"), entry.get("reason") or "", entry.get("message") or "")
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict)
+    }
+    newer = before.get("observedGeneration") != generation
+    return [
+        condition
+        for condition in wanted
+        if old.get(condition.type) != (condition.status, condition.reason, _shown(condition.message))
+        or (newer and condition.type == "Accepted")
+    ]
+
+
+def _shown(message: str) -> str:
+    return message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…"
 
 
 def merge(present: Any, wanted: Sequence[Condition], now: str) -> list[dict[str, Any]]:
