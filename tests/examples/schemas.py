@@ -57,8 +57,8 @@ def _official() -> dict[str, Any]:
     for name, definition in schema["definitions"].items():
         if name.startswith(_EVENTS_PREFIX):
             for field in definition.get("properties", {}).values():
-                if field.get("format") == "int64":
-                    field["type"] = "integer"  # protobuf's JSON has texts for them, a manifest has numbers
+                if field.get("type") == "string":
+                    field["type"] = ["string", "integer"]  # protobuf's JSON has texts for int64, a manifest has numbers
         else:
             _close(definition)
     for name in _NUMBERS_AND_TEXTS:
