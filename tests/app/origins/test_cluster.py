@@ -14,8 +14,23 @@ from tiphys.clients.kube import Kube, connect
 AV = "argoproj.io/v1alpha1"
 
 
+# as little as the definitions of `tiphys crds` ask for, where a real cluster has them
+SPECS = {
+    "EventBus": {"jetstream": {"version": "latest"}},
+    "Sensor": {
+        "dependencies": [{"name": "d", "eventSourceName": "e", "eventName": "v"}],
+        "triggers": [{"template": {"name": "t", "log": {}}}],
+    },
+}
+
+
 def obj(name: str, kind: str = "Sensor", **metadata) -> dict:
-    return {"apiVersion": AV, "kind": kind, "metadata": {"name": name, **metadata}, "spec": {"value": 1}}
+    return {
+        "apiVersion": AV,
+        "kind": kind,
+        "metadata": {"name": name, **metadata},
+        "spec": {"value": 1, **SPECS.get(kind, {})},
+    }
 
 
 @asynccontextmanager
