@@ -21,6 +21,7 @@ from tiphys.app.explanation import describe_event, describe_firing, explain
 from tiphys.app.metrics import CONTENT_TYPE_LATEST, Metrics
 from tiphys.bus.firing import FiringState, TriggerKey
 from tiphys.bus.ledger import Ledger
+from tiphys.bus.wire import to_document
 from tiphys.errors import SettingsError, StoreUnavailable, TiphysError, UnknownRecord
 
 __all__ = ["Facts", "serve_api"]
@@ -60,6 +61,7 @@ async def serve_api(facts: Facts, host: str, port: int) -> AsyncIterator[int]:
             web.get("/api/v1/overview", _overview),
             web.get("/api/v1/events", _events),
             web.get("/api/v1/events/{id}", _event),
+            web.get("/api/v1/events/{id}/cloudevent", _cloudevent),
             web.get("/api/v1/events/{id}/explain", _explain),
             web.post("/api/v1/events/{id}/replay", _replay_event),
             web.get("/api/v1/firings", _firings),
@@ -152,6 +154,12 @@ async def _events(request: web.Request) -> web.Response:
 
 async def _event(request: web.Request) -> web.Response:
     return _json(describe_event(await request.app[FACTS].ledger.event(request.match_info["id"]), data=True))
+
+
+async def _cloudevent(request: web.Request) -> web.Response:
+    """All of an event, its data byte for byte."""
+    record = await request.app[FACTS].ledger.event(request.match_info["id"])
+    return web.Response(body=to_document(record.event), content_type="application/cloudevents+json")
 
 
 async def _explain(request: web.Request) -> web.Response:

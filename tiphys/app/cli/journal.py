@@ -45,6 +45,10 @@ class Journal:
         """GET below `/api/v1/`. Raises `Unreachable`, `UnknownRecord`, `Refused`."""
         return self._ask("GET", path, query or {}, lists)
 
+    def text(self, path: str) -> bytes:
+        """As `get`, the answer byte for byte."""
+        return self._answer("GET", path, {}, {})
+
     def replay(self, record: str, triggers: Sequence[str]) -> Any:
         """Replay an event (32 hex digits or a beginning of them) or a firing (13 characters)."""
         kind = "firings" if len(record) == _FIRING and not triggers else "events"
@@ -56,6 +60,9 @@ class Journal:
             return self._ask("POST", f"events/{record}/replay", {}, {"trigger": triggers})
 
     def _ask(self, method: str, path: str, query: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -> Any:
+        return json.loads(self._answer(method, path, query, lists) or b"null")
+
+    def _answer(self, method: str, path: str, query: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -> bytes:
         parts = urlsplit(self._url)
         pairs = [(name, value) for name, value in query.items() if value]
         pairs += [(name, value) for name, values in lists.items() for value in values]
@@ -64,7 +71,8 @@ class Journal:
         try:
             connection.request(method, target, headers={"Authorization": f"Bearer {self._token}"})
             answer = connection.getresponse()
-            content = json.loads(answer.read() or b"null")
+            body = answer.read()
+            content = json.loads(body or b"null")
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise Unreachable(self._url, f"the service does not answer ({error}); is it running?") from error
         finally:
@@ -74,7 +82,7 @@ class Journal:
         if answer.status >= 400:
             problem = content.get("error", "") if isinstance(content, dict) else ""
             raise Refused(self._url, answer.status, "", problem)
-        return content
+        return body
 
 
 def show(content: Any, form: str, kind: str) -> None:

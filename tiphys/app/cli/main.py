@@ -172,8 +172,14 @@ def try_manifests(
     expect: Annotated[Path | None, typer.Option(help="Compare with this expectation.", show_default=False)] = None,
     update: Annotated[bool, typer.Option("--update", help="Write what happens as what is expected.")] = False,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit's XML to this file.", show_default=False)] = None,
+    record: Annotated[
+        list[str] | None, typer.Option("--record", help="Make a case of this event of a running service; may be repeated.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="Folder of the recorded case.", show_default=False)] = None,
     namespace: Annotated[str, typer.Option(help="Namespace of manifests that name none.")] = "argo",
     output: Annotated[Form, typer.Option("--output", "-o", help="text, json or yaml.")] = Form.TEXT,
+    data: Data = None,
+    api: Api = "",
 ) -> None:
     """What would happen, without a cluster: try manifests with an event, or run cases. Ends with 6 if it is not what is expected."""
     from tiphys.app.cli.testing import Asked, run_test  # noqa: PLC0415
@@ -192,6 +198,10 @@ def try_manifests(
         update=update,
         junit=junit,
         output=output.value,
+        record=record or (),
+        to=to,
+        data=data,
+        api=api,
     )
     raise typer.Exit(run_test(asked))
 

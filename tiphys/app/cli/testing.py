@@ -13,10 +13,12 @@ from typing import Any, Final
 import typer
 
 from sensors.scripts import Scripts
+from tiphys.app.cli.journal import Journal
 from tiphys.app.dryrun.arrivals import Arrival, GivenEvent
 from tiphys.app.dryrun.cases import find_cases, load_manifests, read_expected, read_files, read_instant, read_secret
 from tiphys.app.dryrun.comparing import difference, updated
 from tiphys.app.dryrun.junit import junit
+from tiphys.app.dryrun.recording import Recorded, default_folder, write_case
 from tiphys.app.dryrun.suite import CaseResult, Performance, perform, run_suite
 from tiphys.app.dryrun.text import performance_lines, result_lines
 from tiphys.app.dryrun.yaml_text import dump_yaml
@@ -58,6 +60,10 @@ class Asked:
     update: bool = False
     junit: Path | None = None
     output: str = "text"
+    record: Sequence[str] = ()
+    to: Path | None = None
+    data: Path | None = None
+    api: str = ""
     given: Sequence[Path] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +82,8 @@ class Asked:
 def run_test(asked: Asked) -> int:
     """Do it and print it; returns the exit code."""
     configure("critical", "console")
+    if asked.record:
+        return asyncio.run(_record(asked))
     return asyncio.run(_dry_run(asked) if asked.given or asked.expect else _suite(asked))
 
 
@@ -126,6 +134,16 @@ def _expected(asked: Asked, file: Path, shown: Performance) -> int:
         return 0
     result = CaseResult(file.stem, file, 0.0, difference(read_expected(file), shown.arrived, str(file)))
     return _report(asked, [replace(result, performance=shown)])
+
+
+# -- a case of what came
+
+
+async def _record(asked: Asked) -> int:
+    journal = Journal(asked.data, asked.api)
+    recorded = [Recorded(journal.get(f"events/{one}"), journal.text(f"events/{one}/cloudevent")) for one in asked.record]
+    file = write_case(asked.to or default_folder(asked.paths, recorded[0]), asked.paths, recorded)
+    return await _suite(replace(asked, paths=[file], update=True, record=()))
 
 
 # -- a suite
