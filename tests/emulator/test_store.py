@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,31 @@ async def opened(tmp_path: Path) -> AsyncIterator[Opened]:
     await asyncio.to_thread(found.store.close)
 
 
-async def test_each_commit_is_synced_to_the_disk(opened: Opened) -> None:
+async def test_what_was_answered_is_brought_to_the_disk_a_moment_later(opened: Opened) -> None:
     assert opened.store._writer.pragma("journal_mode") == "wal"
-    assert opened.store._writer.pragma("synchronous") == 2  # FULL
     assert opened.store._writer.pragma("wal_autocheckpoint") == 0
+
+    await opened.put("a")
+
+    assert opened.store._syncing
+    async with asyncio.timeout(20):
+        while opened.store._syncing:
+            await asyncio.sleep(0.005)
+
+
+async def test_a_disk_that_does_not_sync_is_said_so_and_the_store_goes_on(opened: Opened, caplog: pytest.LogCaptureFixture) -> None:
+    whole, (opened.store._log, other) = opened.store._log, os.pipe()  # a pipe cannot be synced
+
+    await opened.put("a")
+    async with asyncio.timeout(20):
+        while "not on the disk yet" not in caplog.text:
+            await asyncio.sleep(0.005)
+    os.close(opened.store._log)
+    os.close(other)
+    opened.store._log = whole
+    await opened.put("b")
+
+    assert opened.store.get(Key("g/things", "ns", "b")) is not None
 
 
 async def test_mutations_that_wait_together_share_commits_and_are_told_in_order(opened: Opened) -> None:

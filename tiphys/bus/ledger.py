@@ -287,7 +287,12 @@ class Ledger(ABC):
     @abstractmethod
     async def settle(self, epoch: int, position: int, decisions: Sequence[Decision]) -> None:
         """Record decisions and move the log's position to `position` (unchanged if it is not beyond the present one). A firing whose
-        id exists already is left as it is. Raises `StaleEpoch`, `StoreUnavailable`."""
+        id exists already is left as it is.
+
+        On return it survives any end of the process. Where log and ledger are one store, a power cut may still take it back, whole, until
+        the next durable step (`begin` at the latest): nothing outside follows from it before, and it is decided again alike. Decisions
+        about another log's events are durable on return, since their position is acknowledged there. Raises `StaleEpoch`,
+        `StoreUnavailable`."""
 
     @abstractmethod
     async def position(self) -> int:

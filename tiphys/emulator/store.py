@@ -4,9 +4,10 @@ The model is etcd's: one counter, the `revision`, numbers all changes; each chan
 name the revision that they want to see. So a list can be paged consistently, a watch can start in the past, and both survive a
 restart. `compacted` is the revision below which history is gone.
 
-Threads: one writer thread owns the only connection that writes. It takes whatever mutations are waiting, runs them in one transaction,
-commits (one fsync for all of them) and hands the results to the event loop in one call. Batches grow by themselves while a commit
-runs. Reads are on the event loop, over a read-only connection: they are index look-ups of some microseconds, or pages.
+All that reads and writes runs on the event loop: a commit puts some pages into the write-ahead log, in tens of microseconds. The mutations
+of one turn of the loop share a commit. What was answered survives any end of this process, `kill -9` too. No commit waits for the
+disk: a thread brings what was written there within 20 ms, so that only a power cut can take back a laptop's last moments. Moving the log
+into the file is that thread's work as well, over a connection of its own.
 
 A mutation is a function over a `Transaction`. It reads, decides and stages writes; if it raises, nothing of it is written and only its
 own caller hears of it. It must be pure otherwise: no waiting, no input or output.
@@ -15,9 +16,10 @@ own caller hears of it. It must be pure otherwise: no waiting, no input or outpu
 from __future__ import annotations
 
 import asyncio
-import queue
-import threading
+import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
@@ -34,11 +36,13 @@ ADDED: Final = 0
 MODIFIED: Final = 1
 DELETED: Final = 2
 
+_LOG: Final = logging.getLogger(__name__)
+
 _T = TypeVar("_T")
-_BATCH: Final = 512  # mutations that share one commit at most
 _SLICE: Final = 100  # revisions that are compacted at once: half a millisecond
-_CHECKPOINT: Final = 1000  # pages of the write-ahead log after which an idle writer checkpoints
-_CHECKPOINT_NOW: Final = 8000  # pages after which a busy one does
+_CHECKPOINT: Final = 1000  # pages of the write-ahead log after which it is moved into the file
+_CHECKPOINT_NOW: Final = 5000  # pages after which writers wait for that: while they write the log cannot begin anew
+_SYNC: Final = 0.02  # seconds after which what was written is brought to the disk
 _LAYOUT: Final = 1
 _LARGEST: Final = 1_572_864  # bytes of one object: etcd's limit
 
@@ -169,10 +173,12 @@ class Store:
         self._history = history
         self._lock = _lock(folder)
         path = str(folder / "objects.sqlite")
+        self._waiting: list[_Mutation] = []
+        self._syncing = False
         self._writer = apsw.Connection(path)
         self._writer.set_busy_timeout(5000)
         self._writer.pragma("journal_mode", "wal")
-        self._writer.pragma("synchronous", "full")
+        self._writer.pragma("synchronous", "normal")
         self._writer.pragma("wal_autocheckpoint", 0)
         self._writer.execute(_SQL["schema"])
         layout = _number(self._writer, "layout")
@@ -182,18 +188,20 @@ class Store:
         self.compacted = _number(self._writer, "compacted")
         self.revision: int = self._written  # committed, and told to the event loop
         self._forgotten = self.compacted
-        self._wal_pages = 0
+        self._log_pages = 0
         self._writer.set_wal_hook(self._count_pages)
         self._reader = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)
-        self._queue: queue.SimpleQueue[_Mutation | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="emulator-writer", daemon=True)
-        self._thread.start()
+        self._checkpointer = apsw.Connection(path)
+        self._log = os.open(f"{path}-wal", os.O_RDONLY)
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="emulator-disk")
 
     async def change(self, mutation: Callable[[Transaction], _T]) -> _T:
-        """Run a mutation; returns what it returned once that is on disk. Raises what it raised, or `ApiError` 500 when the disk
+        """Run a mutation; returns what it returned once that is written. Raises what it raised, or `ApiError` 500 when the disk
         refuses."""
         future: asyncio.Future[_T] = self._loop.create_future()
-        self._queue.put(_Mutation(mutation, future))
+        if not self._waiting:
+            self._loop.call_soon(self._run)
+        self._waiting.append(_Mutation(mutation, future))
         return await future
 
     def get(self, key: Key) -> Stored | None:
@@ -218,28 +226,17 @@ class Store:
         ]
 
     def close(self) -> None:
-        """Finish what is queued, checkpoint and close. Called when nothing is served any more."""
-        self._queue.put(None)
-        self._thread.join()
-        self._reader.close()
-        self._writer.close()
+        """Bring all to the disk and close. Called when nothing is served any more."""
+        self._disk.shutdown()
+        os.close(self._log)
+        for connection in (self._checkpointer, self._reader, self._writer):
+            connection.close()
         self._lock.close()
 
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            last = False
-            batch = [first]
-            while len(batch) < _BATCH and not self._queue.empty():
-                more = self._queue.get()
-                if more is None:
-                    last = True
-                    break
-                batch.append(more)
-            changes, outcomes = self._commit(batch)
-            self._loop.call_soon_threadsafe(self._deliver, changes, outcomes)
-            self._tidy()
-            if last:
-                return
+        batch, self._waiting = self._waiting, []
+        self._deliver(*self._commit(batch))
+        self._tidy()
 
     def _commit(self, batch: Sequence[_Mutation]) -> tuple[list[Change], list[_Outcome]]:
         written, changes, outcomes = self._written, list[Change](), list[_Outcome]()
@@ -279,7 +276,7 @@ class Store:
                 future.set_result(value)
 
     def _tidy(self) -> None:
-        """Between commits: forget old history in small slices, move the write-ahead log into the file when it has grown."""
+        """After a commit: forget old history in small slices, and see that what was written comes to the disk."""
         try:
             while self._written - self._forgotten >= self._history + _SLICE:
                 self.compacted = upto = self._forgotten + _SLICE  # said first: who reads history looks at it afterwards
@@ -288,14 +285,29 @@ class Store:
                     self._writer.execute(_SQL["compact_deleted"], (self._forgotten, upto))
                     self._writer.execute(_SQL["set_compacted"], (upto,))
                 self._forgotten = upto
-            if self._wal_pages >= (_CHECKPOINT if self._queue.empty() else _CHECKPOINT_NOW):
+            if self._log_pages >= _CHECKPOINT_NOW:
+                self._log_pages = 0
                 self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-                self._wal_pages = 0
         except apsw.Error:  # a full disk: the next mutation meets it as well, and its caller is told
             return
+        if not self._syncing:
+            self._syncing = True
+            self._loop.call_later(_SYNC, self._disk.submit, self._bring_to_disk)
+
+    def _bring_to_disk(self) -> None:
+        """In a thread of its own."""
+        self._syncing = False  # said first: what is written from now on has a turn of its own
+        try:
+            if self._log_pages < _CHECKPOINT:
+                os.fsync(self._log)
+            else:
+                self._log_pages = 0
+                self._checkpointer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except (apsw.Error, OSError) as error:
+            _LOG.error("what was written is not on the disk yet: %s", error, extra={"action": "emulator.disk"})
 
     def _count_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
-        self._wal_pages = pages
+        self._log_pages = pages
         return apsw.SQLITE_OK
 
 

@@ -44,6 +44,9 @@ class Settle(Job[list[Numbered]]):
         self.decisions = decisions
         # what this store's own log has just stored is remembered already: spares a look into the index for each event
         self.marks = [(id_key(d.event_id).hex(), d.position) for d in decisions if not d.replay and not published_here(d)]
+        # Nothing outside follows from a decision before `begin`, whose sync covers it; what a power cut takes back is decided again, to
+        # the same firing. Of another log's events the position is told to that log.
+        self.synced = bool(self.marks)
         self.decided = 0.0
         self._committed = committed
 

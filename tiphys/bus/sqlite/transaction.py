@@ -31,6 +31,7 @@ class Transaction:
         self._connection = connection
         self._sql = statements()
         self.clock = clock
+        self._synced = True  # as the connection is opened
         self.now = clock()
         epoch, settled, _from, _readers, _replay, last, _damaged = self._one("state")
         newest = self.value("newest_position")
@@ -47,6 +48,12 @@ class Transaction:
         self._new_origins: list[Origin] = []
         self._new_triggers: list[TriggerKey] = []
         connection.execute(writer())
+
+    def sync(self, each: bool) -> None:
+        """Whether the commits from now on are synced to the disk; one that is not is synced with the next that is."""
+        if each is not self._synced:
+            self._connection.execute("PRAGMA synchronous = FULL" if each else "PRAGMA synchronous = NORMAL")
+            self._synced = each
 
     def begin(self, *, single: bool = False) -> None:
         """Start; `now` (Unix seconds) stands still until the end. With `single` what follows is one statement, which is a transaction

@@ -12,6 +12,9 @@ Three kinds of trouble:
   broken; `on_fatal` ends the process, and recovery at the next start is the healing;
 * anything else is the job's own error, and its caller's.
 
+A batch of nothing but decisions is committed without a sync of its own; the log in front of the file keeps the order, so the next
+commit that is synced covers it.
+
 The thread holds the interpreter's lock while it is in Python and gives it up in each step of a statement, so jobs of a kind go into a
 batch together and are applied by few statements over `json_each`, never row by row: a busy event loop would otherwise make the
 thread wait for the lock at every row.
@@ -55,6 +58,8 @@ class Job(ABC, Generic[T]):
 
     point: ClassVar[str] = ""
     size: int = 0
+    synced: bool = True
+    """Whether its commit is synced to the disk. One that is not is so with the next that is: only for what nobody outside is told of."""
 
     def __init__(self) -> None:
         self.result: T
@@ -290,6 +295,7 @@ class Writer:
         points = _points(jobs)
         groups = list(_groups(jobs))
         kind, group = groups[0]
+        tx.sync(any(job.synced for job in jobs))
         if len(groups) == 1 and kind.single(tx, group):
             tx.begin(single=True)
             for point in points:
@@ -339,6 +345,7 @@ class Writer:
 
     def _probe(self) -> None:
         try:
+            self._transaction.sync(True)
             self._transaction.begin()
             self._transaction.run("probe")
             self._transaction.commit()
