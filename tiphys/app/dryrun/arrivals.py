@@ -187,7 +187,7 @@ def request_of(value: Mapping[str, Any], label: str) -> GivenRequest:
     """A request that a case writes as `method`, `path`, `headers` and `body`. Raises `SettingsError`."""
     if unknown := value.keys() - {"method", "path", "headers", "body"}:
         raise SettingsError(f"{label}: {min(unknown)}", "is no field of a request", "it has method, path, headers and body")
-    headers, body, path = value.get("headers") or {}, value.get("body"), value.get("path")
+    headers, body, path = value.get("headers", {}), value.get("body"), value.get("path")
     if not isinstance(path, str) or not path.startswith("/"):
         raise SettingsError(f"{label}: path", "must be a path such as /push")
     if not isinstance(headers, dict):
