@@ -154,8 +154,11 @@ class Dispatcher:
         }
         return DispatcherStats(len(self._running), sum(map(len, self._waiting.values())), tuple(sorted(self._parked)), servers)
 
-    def waits(self, key: TriggerKey) -> str:
-        """What the firings of a trigger that are due wait for, for people; empty if for nothing but their turn."""
+    def waits(self, firing: Firing) -> str:
+        """What a firing that is due waits for, for people; empty if it is under way, or waits for nothing but its turn."""
+        key = firing.key
+        if any(held.claim.firing.id == firing.id for held in self._running):
+            return ""
         if why := self._gates.why(key):
             return why
         program = self._programs.get(key)

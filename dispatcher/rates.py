@@ -5,8 +5,10 @@ of the unit: three per minute means that no minute has a fourth. What exceeds it
 ledger remembers when attempts began, so that a restart does not begin to count anew.
 
 An attempt counts from the moment at which its request was answered, at most a tenth of the unit after it started: what the target sees
-keeps to the limit although requests take their time. Instants are kept to a thousandth of the unit, so that a limit of a million per hour
-takes no more memory than one of three.
+keeps to the limit although requests take their time. Where there is time for it (up to ten per second) each waits for the answer to the
+one before, for a tenth of its share of the unit at most: what goes out at such a pace arrives in order.
+
+Instants are kept to a thousandth of the unit, so that a limit of a million per hour takes no more memory than one of three.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ __all__ = ["RateGate", "RateLimit"]
 _SPANS: Final = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 _KNOWN_THERE: Final = ("", "Second", "Minute", "Hour")
 _GRAINS: Final = 1000
+_SHARE: Final = 0.1
 _LATER: Final = 0.01  # of a grain: rounding must not make an alarm ring too early
 
 
@@ -77,6 +80,9 @@ class RateGate(Gate):
         self._under_way: dict[int, int] = {}
         self._total = 0
         self._oldest = 0
+        share = self._span / limit.requests_per_unit
+        self._pace = share / 10 if share >= _SHARE else 0.0
+        self._last, self._last_start = 0, -math.inf
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RateGate) and other.limit == self.limit
@@ -94,11 +100,14 @@ class RateGate(Gate):
     def room(self, now: float) -> int:
         """As `Gate.room`."""
         self._expire(now)
-        return self.limit.requests_per_unit - self._total
+        free = self.limit.requests_per_unit - self._total
+        return free if not self._pace or free <= 0 else 0 if self._unanswered(now) else 1
 
     def opens(self, now: float) -> float:
         """As `Gate.opens`."""
         excess = self._total - self.limit.requests_per_unit
+        if excess < 0:
+            return self._last_start + self._pace
         for grain in sorted(self._counts):
             excess -= self._counts[grain]
             if excess < 0:
@@ -107,6 +116,7 @@ class RateGate(Gate):
 
     def started(self, claim: Claim, now: float) -> None:
         """As `Gate.started`."""
+        self._last, self._last_start = claim.token, now
         grain = self._under_way[claim.token] = self._at(now + self._span / 10)
         self._count(grain, 1)
 
@@ -124,6 +134,10 @@ class RateGate(Gate):
     def why(self, now: float) -> tuple[str, float]:
         """As `Gate.why`."""
         return f"rateLimit: {self.limit}", self.opens(now)
+
+    def _unanswered(self, now: float) -> bool:
+        """Whether the one before is still waited for."""
+        return self._last in self._under_way and now < self._last_start + self._pace
 
     def _at(self, instant: float) -> int:
         return math.ceil(instant / self._grain)

@@ -93,13 +93,16 @@ def test_argo_events_2851_a_quiet_time_saves_nothing_up() -> None:
     gate = RateGate(MINUTE)
 
     for token in range(3):
-        assert gate.room(1000.0) == 3 - token
+        assert gate.room(1000.0) == 1
         send(gate, token, 1000.0)
 
     assert gate.room(1000.0) == 0
     assert gate.room(1059.9) == 0
     assert gate.opens(1059.9) == pytest.approx(1060.0, abs=0.1)
-    assert gate.room(gate.opens(1059.9)) == 3
+    for token in range(3, 6):
+        assert gate.room(1060.1) == 1
+        send(gate, token, 1060.1)
+    assert gate.room(1060.1) == 0
 
 
 def test_an_attempt_counts_from_its_answer() -> None:
@@ -128,6 +131,26 @@ def test_an_attempt_that_sent_nothing_does_not_count() -> None:
     gate.ended(claim(1), 101.0, began=False)
 
     assert gate.room(101.0) == 1
+
+
+def test_at_a_slow_pace_each_waits_for_the_answer_to_the_one_before_and_not_for_long() -> None:
+    gate = RateGate(MINUTE)
+
+    gate.started(claim(1), 100.0)
+
+    assert gate.room(100.5) == 0
+    assert gate.opens(100.5) == 102.0
+    assert gate.room(102.0) == 1
+    gate.ended(claim(1), 100.6, began=True)
+    assert gate.room(100.6) == 1
+
+
+def test_at_a_quick_pace_none_waits_for_another() -> None:
+    gate = RateGate(RateLimit(requests_per_unit=50))
+
+    gate.started(claim(1), 100.0)
+
+    assert gate.room(100.0) == 49
 
 
 def test_equal_limits_are_one_gate() -> None:

@@ -17,9 +17,9 @@ import orjson
 from aiohttp import web
 
 from sensors.scripts import Runner
-from tiphys.app.explanation import describe_event, describe_firing, explain
+from tiphys.app.explanation import describe_event, describe_firing, explain, for_nothing
 from tiphys.app.metrics import CONTENT_TYPE_LATEST, Metrics
-from tiphys.bus.firing import FiringState, TriggerKey
+from tiphys.bus.firing import Firing, FiringState, TriggerKey
 from tiphys.bus.ledger import Ledger
 from tiphys.bus.wire import to_document
 from tiphys.errors import SettingsError, StoreUnavailable, TiphysError, UnknownRecord
@@ -32,7 +32,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @dataclass(frozen=True)
 class Facts:
     """What the API answers from. `readiness` is empty when the service is ready, else the reasons; `overview` is the state of all
-    manifests and sources; `scripts` runs transforms and scripts again for `explain`."""
+    manifests and sources; `scripts` runs transforms and scripts again for `explain`; `waits` says what a firing that is due waits for."""
 
     ledger: Ledger
     metrics: Metrics
@@ -40,6 +40,7 @@ class Facts:
     readiness: Callable[[], Awaitable[list[str]]]
     overview: Callable[[], Awaitable[Mapping[str, Any]]]
     scripts: Runner | None = None
+    waits: Callable[[Firing], str] = for_nothing
 
 
 FACTS: Final = web.AppKey("facts", Facts)
@@ -164,7 +165,7 @@ async def _cloudevent(request: web.Request) -> web.Response:
 
 async def _explain(request: web.Request) -> web.Response:
     facts = request.app[FACTS]
-    return _json(await explain(facts.ledger, request.match_info["id"], facts.scripts))
+    return _json(await explain(facts.ledger, request.match_info["id"], facts.scripts, facts.waits))
 
 
 async def _replay_event(request: web.Request) -> web.Response:
@@ -188,7 +189,8 @@ async def _firings(request: web.Request) -> web.Response:
         states = [FiringState(state) for state in query.getall("state", [])]
     except ValueError as error:
         raise SettingsError("state", f"must be one of {', '.join(FiringState)}") from error
-    records = await request.app[FACTS].ledger.firings(
+    facts = request.app[FACTS]
+    records = await facts.ledger.firings(
         namespace=query.get("namespace") or None,
         sensor=query.get("sensor") or None,
         trigger=query.get("trigger") or None,
@@ -196,11 +198,12 @@ async def _firings(request: web.Request) -> web.Response:
         states=states,
         limit=_number(request, "limit", 50, _LARGEST_PAGE),
     )
-    return _json({"items": [describe_firing(record) for record in records]})
+    return _json({"items": [describe_firing(record, facts.waits) for record in records]})
 
 
 async def _firing(request: web.Request) -> web.Response:
-    return _json(describe_firing(await request.app[FACTS].ledger.firing(request.match_info["id"])))
+    facts = request.app[FACTS]
+    return _json(describe_firing(await facts.ledger.firing(request.match_info["id"]), facts.waits))
 
 
 async def _replay_firing(request: web.Request) -> web.Response:
