@@ -83,8 +83,8 @@ def run_test(asked: Asked) -> int:
     """Do it and print it; returns the exit code."""
     configure("critical", "console")
     if asked.record:
-        return asyncio.run(_record(asked))
-    return asyncio.run(_dry_run(asked) if asked.given or asked.expect else _suite(asked))
+        return _record(asked)
+    return _dry_run(asked) if asked.given or asked.expect else _suite(asked)
 
 
 def paint(word: str, outcome: str) -> str:
@@ -96,16 +96,21 @@ def paint(word: str, outcome: str) -> str:
 # -- one dry run
 
 
-async def _dry_run(asked: Asked) -> int:
+def _dry_run(asked: Asked) -> int:
     arrivals = _arrivals(asked)
     at = _start(asked, arrivals)
     secrets = dict(read_secret(text, "--secret") for text in asked.secrets)
-    async with Scripts() as scripts:
-        shown = await perform(load_manifests(asked.paths), arrivals, scripts, at=at, namespace=asked.namespace, secrets=secrets)
-    if asked.expect is None:
-        _print(asked.output, shown.shown(), performance_lines(shown, paint))
-        return _REFUSED if shown.problems else 0
-    return _expected(asked, asked.expect, shown)
+    manifests = load_manifests(asked.paths)
+
+    async def run() -> Performance:
+        async with Scripts() as scripts:
+            return await perform(manifests, arrivals, scripts, at=at, namespace=asked.namespace, secrets=secrets)
+
+    shown = asyncio.run(run())
+    if asked.expect is not None:
+        return _expected(asked, asked.expect, shown)
+    _print(asked.output, shown.shown(), performance_lines(shown, paint))
+    return _REFUSED if shown.problems else 0
 
 
 def _arrivals(asked: Asked) -> list[Arrival]:
@@ -136,32 +141,34 @@ def _expected(asked: Asked, file: Path, shown: Performance) -> int:
     return _report(asked, [replace(result, performance=shown)])
 
 
-# -- a case of what came
-
-
-async def _record(asked: Asked) -> int:
-    journal = Journal(asked.data, asked.api)
-    recorded = [Recorded(journal.get(f"events/{one}"), journal.text(f"events/{one}/cloudevent")) for one in asked.record]
-    file = write_case(asked.to or default_folder(asked.paths, recorded[0]), asked.paths, recorded)
-    return await _suite(replace(asked, paths=[file], update=True, record=()))
-
-
 # -- a suite
 
 
-async def _suite(asked: Asked) -> int:
+def _suite(asked: Asked) -> int:
     files = find_cases(asked.paths)
     if not files:
         names = ", ".join(map(str, asked.paths))
         raise SettingsError(names, "holds no case", "give an --event or a --request to try, or write a case (docs/testing.md)")
     results: list[CaseResult] = []
-    async with Scripts() as scripts:
-        async for result in run_suite(files, scripts, update=asked.update):
-            results.append(result)
-            if asked.output == "text":
-                for line in result_lines(result, paint):
-                    typer.echo(line)
+
+    async def run() -> None:
+        async with Scripts() as scripts:
+            async for result in run_suite(files, scripts, update=asked.update):
+                results.append(result)
+                if asked.output == "text":
+                    for line in result_lines(result, paint):
+                        typer.echo(line)
+
+    asyncio.run(run())
     return _report(asked, results, printed=asked.output == "text")
+
+
+def _record(asked: Asked) -> int:
+    """Make a case of what came, and write what happens to it now."""
+    journal = Journal(asked.data, asked.api)
+    recorded = [Recorded(journal.get(f"events/{one}"), journal.text(f"events/{one}/cloudevent")) for one in asked.record]
+    file = write_case(asked.to or default_folder(asked.paths, recorded[0]), asked.paths, recorded)
+    return _suite(replace(asked, paths=[file], update=True, record=()))
 
 
 def _report(asked: Asked, results: Sequence[CaseResult], *, printed: bool = False) -> int:

@@ -125,12 +125,13 @@ def event_of(value: Mapping[str, Any], label: str, text: bytes = b"") -> GivenEv
     if "specversion" in value:
         return _cloud_event(text or _dumped(value), label)
     keys = value.keys()
-    if "data" not in keys or not keys <= _ATTRIBUTES | _OF_THE_JOURNAL or keys.isdisjoint(("source", "event", "subject")):
+    names = ("source" in keys) + (not keys.isdisjoint(("event", "subject")))
+    if not keys <= _ATTRIBUTES | _OF_THE_JOURNAL or names + ("data" in keys) < 2:
         return GivenEvent(text.strip() or _dumped(value))
     for name in keys - {"data"} - _OF_THE_JOURNAL:
         if not isinstance(value[name], str):
             raise SettingsError(f"{label}: {name}", "must be a text", "put it in quotes")
-    data = value["data"]
+    data = value.get("data")
     worldid = value.get("worldid")
     return GivenEvent(
         None if data is None else _dumped(data),

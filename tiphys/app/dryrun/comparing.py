@@ -64,6 +64,15 @@ def _entry(verdict: Mapping[str, Any], acts: Sequence[Act]) -> dict[str, Any]:
     entry: dict[str, Any] = {"outcome": verdict["outcome"]}
     if verdict["outcome"] != "fired" and (reason := outcome_reason(verdict)):
         entry["because"] = reason
+    entry |= _done([act for act in acts if not act.dlq])
+    if instead := _done([act for act in acts if act.dlq]):
+        entry["dlqTrigger"] = instead
+    return entry
+
+
+def _done(acts: Sequence[Act]) -> dict[str, Any]:
+    """What firings would do, or why not."""
+    entry: dict[str, Any] = {}
     made = [act for act in acts if not act.error]
     if len(made) == 1:
         entry["object" if made[0].is_object else "request"] = made[0].preview

@@ -12,7 +12,8 @@ __all__ = ["Act", "Arrived", "Came", "StillHeld"]
 @dataclass(frozen=True, slots=True)
 class Act:
     """What a firing would do. `does` is a line for people (`create Workflow argo/ci-…`); `preview` is what the trigger would send: of a
-    creation the object; `None` where `error` says why it cannot be made. `notes` say what the dry run could not know."""
+    creation the object; `None` where `error` says why it cannot be made. `notes` say what the dry run could not know. `dlq`: it is what the
+    trigger's `dlqTrigger` does."""
 
     sensor: str
     trigger: str
@@ -23,6 +24,7 @@ class Act:
     error: str = ""
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    dlq: bool = False
 
     @property
     def is_object(self) -> bool:
@@ -32,6 +34,7 @@ class Act:
     def shown(self) -> dict[str, Any]:
         """As JSON."""
         shown: dict[str, Any] = {"sensor": self.sensor, "trigger": self.trigger, "firing": self.firing, "does": self.does}
+        shown |= {"dlq": True} if self.dlq else {}
         if self.error:
             shown["error"] = self.error
         else:

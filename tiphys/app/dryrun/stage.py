@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
+from dispatcher import retry
 from dispatcher.program import TriggerProgram, render
 from dispatcher.queue import Dispatcher
 from eventsource.ingress import SCHEMES, SHARED_PORT, Binding, Ingress, IngressSettings
@@ -343,40 +345,51 @@ class DryRun:
         acts = []
         while claims := await self._ledger.claim(64):
             for claim in claims:
-                act, documents = await self._act(claim)
+                act, following = await self._act(claim)
                 acts.append(act)
-                following = _next_document(claim.firing, documents)
                 await self._ledger.resolve(self._epoch, claim, Outcome(OutcomeKind.SUCCEEDED, "DryRun"), following)
         return acts
 
-    async def _act(self, claim: Claim) -> tuple[Act, int]:
-        """What a firing would do, and how many objects its source holds."""
+    async def _act(self, claim: Claim) -> tuple[Act, tuple[Firing, ...]]:
+        """What a firing would do, and which firings follow from it."""
         firing = claim.firing
         program = self._programs.known[firing.key]
-        act = Act(firing.key.sensor, firing.key.trigger, firing.id, firing.completed_by)
+        act = Act(firing.key.sensor, firing.key.trigger, firing.id, firing.completed_by, dlq=firing.dlq)
         try:
-            return await self._rendered(act, program, claim)
-        except NotAmongFiles as missing:
-            return await self._unseen(act, program, claim, missing)
+            try:
+                return await self._rendered(act, program, claim)
+            except NotAmongFiles as missing:
+                return await self._unseen(act, program, claim, missing)
         except TiphysError as error:
-            return replace(act, error=str(error)), 0
+            if isinstance(error, NotAmongFiles) or not self._is_final(error, program):
+                return replace(act, error=str(error)), ()
+            return replace(act, error=str(error)), () if firing.dlq else program.instead(firing)
 
-    async def _unseen(self, act: Act, program: TriggerProgram, claim: Claim, missing: NotAmongFiles) -> tuple[Act, int]:
+    def _is_final(self, error: TiphysError, program: TriggerProgram) -> bool:
+        """Whether the service would give the firing up at once; else it tries again, and something may heal it."""
+        now = self._clock.now
+        decided = retry.decide(error, program.policy, attempt=1, first_attempt=now, now=now, draw=0.0, standing=False)
+        return decided.kind is OutcomeKind.DEAD
+
+    async def _unseen(
+        self, act: Act, program: TriggerProgram, claim: Claim, missing: NotAmongFiles
+    ) -> tuple[Act, tuple[Firing, ...]]:
         """As well as can be said without the object that is missing."""
         self._services.kube = None
         try:
-            found, documents = await self._rendered(act, program, claim)
-        except TiphysError:
-            return replace(act, error=str(missing)), 0
+            found, following = await self._rendered(act, program, claim)
+        except TiphysError as error:
+            raise missing from error
         else:
-            return replace(found, notes=(str(missing),)), documents
+            return replace(found, notes=(str(missing),)), following
         finally:
             self._services.kube = self._kube
 
-    async def _rendered(self, act: Act, program: TriggerProgram, claim: Claim) -> tuple[Act, int]:
+    async def _rendered(self, act: Act, program: TriggerProgram, claim: Claim) -> tuple[Act, tuple[Firing, ...]]:
         request = await render(program, claim.events, claim.firing)
         does = _does(request.target, request.preview)
-        return replace(act, does=does, preview=request.preview, warnings=request.warnings), request.documents
+        made = replace(act, does=does, preview=request.preview, warnings=request.warnings)
+        return made, _next_document(claim.firing, request.documents)
 
     def held(self) -> list[StillHeld]:
         """What waits, by sensor and trigger, as far as its time is not over."""
@@ -428,15 +441,24 @@ async def open_dry_run(
     """A dry run of these manifests until the block ends. `at` is where the clock stands (Unix seconds), `namespace` that of manifests that
     name none, `secrets` are values by name and key; `scripts` runs Lua and jq."""
     clock = _Clock(at)
-    with tempfile.TemporaryDirectory(prefix="tiphys-test-") as folder:
-        async with SqliteBus.open(Path(folder), clock=clock) as bus:
-            objects = FileObjects((one.object for one in documents), namespace)
-            files = FileSecrets(objects, secrets or {})
-            epoch = await bus.ledger.open_epoch()
-            run = DryRun(bus, epoch, objects, files, clock, scripts, namespace)
-            await run.load(documents)
-            async with run.running():
-                yield run
+    async with _folder() as folder, SqliteBus.open(folder, clock=clock) as bus:
+        objects = FileObjects((one.object for one in documents), namespace)
+        files = FileSecrets(objects, secrets or {})
+        epoch = await bus.ledger.open_epoch()
+        run = DryRun(bus, epoch, objects, files, clock, scripts, namespace)
+        await run.load(documents)
+        async with run.running():
+            yield run
+
+
+@contextlib.asynccontextmanager
+async def _folder() -> AsyncIterator[Path]:
+    """A folder that is gone in the end."""
+    folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="tiphys-test-")
+    try:
+        yield Path(folder)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 assert set(KINDS) <= _ORDER.keys()  # noqa: S101  a kind that is not put on the stage would be passed over in silence

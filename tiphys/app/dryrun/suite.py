@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -86,10 +87,10 @@ async def run_suite(files: Sequence[Path], scripts: Runner, *, update: bool = Fa
 async def _run(file: Path, scripts: Runner, *, update: bool) -> CaseResult:
     result = CaseResult(str(file), file, 0.0)
     try:
-        case = load_case(file)
+        case = await asyncio.to_thread(load_case, file)
         result = replace(result, name=case.name)
         shown = await perform(
-            case.manifests(),
+            await asyncio.to_thread(case.manifests),
             case.arrivals,
             scripts,
             at=case.at,
@@ -99,7 +100,7 @@ async def _run(file: Path, scripts: Runner, *, update: bool) -> CaseResult:
         result = replace(result, performance=shown)
         if shown.problems:
             return replace(result, error="\n".join(shown.problems))
-        return _compared(result, case, shown, update=update)
+        return await asyncio.to_thread(_compared, result, case, shown, update=update)
     except TiphysError as error:
         return replace(result, error=str(error))
 

@@ -82,10 +82,11 @@ def _finding(finding: Mapping[str, Any], margin: str, paint: Paint) -> Iterator[
 
 
 def _act(act: Act, paint: Paint) -> Iterator[str]:
+    instead = "dlqTrigger: " if act.dlq else ""
     if act.error:
-        yield f"{paint('fails', 'errored')}: {act.error}"
+        yield f"{instead}{paint('fails', 'errored')}: {act.error}"
         return
-    yield paint(act.does, "fired")
+    yield f"{instead}{paint(act.does, 'fired')}"
     for text in act.warnings:
         yield f"{paint('warning', 'held')}: {text}"
     for text in act.notes:
