@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import orjson
-from pydantic import Field, create_model, field_validator, model_validator
+from pydantic import Field, create_model, model_validator
 
 from tiphys.errors import FieldError, TriggerError, shorten
 from tiphys.schema.loader import load_documents
 from tiphys.schema.model import Model, problem
 
 if TYPE_CHECKING:
-    from dispatcher.trigger import Services
+    from dispatcher.trigger import Notice, Services, Work
 
 __all__ = [
+    "LARGEST",
     "MOST_OBJECTS",
     "Artifact",
     "Source",
@@ -35,6 +37,7 @@ __all__ = [
     "objects_of",
     "parse_objects",
     "parse_one",
+    "read_source",
     "register_artifact",
     "single",
     "source_model",
@@ -45,6 +48,9 @@ ClassT = TypeVar("ClassT", bound="type[Artifact]")
 
 PRECEDENCE: Final = ("s3", "inline", "file", "url", "git", "configmap", "resource")
 """argo-events' artifacts (reference 6.7); of several the first in this order is used."""
+
+LARGEST: Final = 3 << 19
+"""Bytes of the largest text that is fetched, 1.5 MiB: no Kubernetes object can be larger."""
 
 MOST_OBJECTS: Final = 100
 """Objects of one source: each is a firing of its own, one after the other."""
@@ -69,10 +75,15 @@ class Artifact(ABC):
         return None
 
     @classmethod
+    def notices(cls, value: Any) -> list[Notice]:
+        """What the owner of an accepted source should know, with paths as in `check`."""
+        return []
+
+    @classmethod
     @abstractmethod
-    async def read(cls, value: Any, namespace: str, services: Services) -> Sequence[bytes]:
-        """The objects as JSON texts, at least one, for a Sensor in `namespace`. Raises `TriggerError`, or `ClientError` or `SecretError`
-        while they cannot be fetched."""
+    async def read(cls, value: Any, namespace: str, services: Services, since: float) -> Sequence[bytes]:
+        """The objects as JSON texts, at least one, for a Sensor in `namespace`; what was fetched before `since` (Unix seconds) is too old.
+        Raises `TriggerError`, or `SecretError`."""
 
 
 _artifacts: dict[str, type[Artifact]] = {}
@@ -99,19 +110,10 @@ class Source(Model):
 
 @cache
 def source_model() -> type[Source]:
-    """The model of `source`: one field for each artifact; those of argo-events that we do not have yet are refused with a hint."""
+    """The model of `source`: one field for each artifact, of which at least one is set."""
     fields: dict[str, Any] = {
         key: (cls.value_type | None, Field(default=None, alias=key)) for key, cls in known_artifacts().items()
     }
-    missing = [key for key in PRECEDENCE if key not in fields]
-    fields.update({key: (Any, Field(default=None, alias=key)) for key in missing})
-
-    def not_yet(cls: type[Model], value: Any) -> Any:
-        if value is not None:
-            raise problem(
-                "is not supported yet", f"argo-events knows it; for now put the object into one of {', '.join(known_artifacts())}"
-            )
-        return value
 
     def some(self: Source) -> Source:
         if all(getattr(self, key) is None for key in type(self).model_fields):
@@ -119,8 +121,6 @@ def source_model() -> type[Source]:
         return self
 
     validators: dict[str, Any] = {"_some": model_validator(mode="after")(some)}
-    if missing:
-        validators["_missing_artifacts"] = field_validator(*missing, mode="before")(not_yet)
     return create_model("Source", __base__=Source, __doc__="Where the object comes from.", __validators__=validators, **fields)
 
 
@@ -130,6 +130,12 @@ def chosen(source: Source) -> tuple[type[Artifact], Any]:
     keys = sorted(known_artifacts(), key=lambda key: order.get(key, len(order)))
     key = next(key for key in keys if getattr(source, key) is not None)
     return known_artifacts()[key], getattr(source, key)
+
+
+async def read_source(source: Source, work: Work, namespace: str, services: Services) -> Sequence[bytes]:
+    """The objects of a trigger's source as JSON texts, fresh enough for its firing. Raises as `Artifact.read`."""
+    artifact, value = chosen(source)
+    return await artifact.read(value, namespace, services, work.since or time.time())
 
 
 @lru_cache(maxsize=1024)

@@ -65,7 +65,7 @@ class Attempt:
             return outcome
 
         async def count(_: asyncio.Timeout) -> Outcome:  # it was found there, so that its source has not been read
-            self.documents = await self.program.trigger(self.claim.events).documents()
+            self.documents = await self.program.trigger(self.claim.events).documents(self._work())
             return outcome
 
         return await self._guarded(count)
@@ -75,7 +75,7 @@ class Attempt:
         claim = self.claim
         try:
             async with asyncio.timeout(self._seconds) as limit:
-                return await self._act(limit)
+                return await act(limit)
         except StoreError:
             raise
         except _PERSON_CAN_SEE as error:
@@ -118,7 +118,7 @@ class Attempt:
                 return retry.give_up_after_look(program.policy, recorded, standing)
         warnings: list[str] = []
         trigger = program.trigger(claim.events, warnings)
-        request = await trigger.render(Work(firing, claim.events, standing, program.name))
+        request = await trigger.render(self._work())
         self.documents = request.documents
         if standing is not None and _identity(standing) != _identity(request.target):
             text = f"{standing} was not found; the manifest now asks for {request.target}"
@@ -132,6 +132,12 @@ class Attempt:
         await self._confirm(made, limit)
         warnings += request.warnings
         return Outcome(OutcomeKind.SUCCEEDED, "Warned" if warnings else "", "; ".join(warnings), result=made)
+
+    def _work(self) -> Work:
+        claim = self.claim
+        # a later attempt reads everything anew: what was read may have been what was wrong
+        since = claim.decided if claim.attempt == 1 else 0.0
+        return Work(claim.firing, claim.events, claim.target, self.program.name, since)
 
     async def _confirm(self, made: Target, limit: asyncio.Timeout) -> None:
         """What was made is there; waiting for what the policy asks of it may take longer than an attempt does otherwise."""

@@ -11,6 +11,7 @@ Without a `retryStrategy` (all times in seconds; every wait varies by up to a fi
     Refused 5xx (an `http` target that answered) released    as Unreachable
     Refused 2xx or 3xx (one that a policy does  dead        at once; with a `retryStrategy` as 4xx
     not allow)
+    a source that is away (SourceUnavailable)   released    as Unreachable
     SecretError                                 released    as 4xx if the secret is known to be absent, else as Unreachable
     NameTaken                                   dead        at once; with `onConflict: skip` succeeded
     any other TriggerError, a LanguageError     dead        at once: the same events would fail again
@@ -31,13 +32,25 @@ from tiphys.bus.firing import Outcome, OutcomeKind
 from tiphys.errors import LanguageError, OutcomeUnknown, Refused, SecretError, TiphysError, TriggerError, Unreachable
 from tiphys.schema.backoff import Backoff
 
-__all__ = ["NAME_TAKEN", "POLICY_NOT_MET", "Delays", "RetryPolicy", "decide", "give_up_after_look", "may_act_again"]
+__all__ = [
+    "NAME_TAKEN",
+    "POLICY_NOT_MET",
+    "SOURCE_UNAVAILABLE",
+    "Delays",
+    "RetryPolicy",
+    "decide",
+    "give_up_after_look",
+    "may_act_again",
+]
 
 NAME_TAKEN: Final = "NameTaken"
 """The reason of a `TriggerError` for an object that somebody else made under the name we need."""
 
 POLICY_NOT_MET: Final = "PolicyNotMet"
 """The reason of a `TriggerError` for an object that was made and does not have what `policy.k8s` asks for: its target stands."""
+
+SOURCE_UNAVAILABLE: Final = "SourceUnavailable"
+"""The reason of a `TriggerError` for an object that cannot be fetched now: waiting heals it, and it says nothing about the target."""
 
 _MAX_EXPONENT: Final = 64
 
@@ -144,7 +157,7 @@ def _healing(error: TiphysError, policy: RetryPolicy) -> Literal["quick", "slow"
     if isinstance(error, SecretError):
         return "slow" if error.known else "quick"
     if isinstance(error, TriggerError) and error.transient:
-        return "slow"
+        return "quick" if error.reason == SOURCE_UNAVAILABLE else "slow"
     return None
 
 

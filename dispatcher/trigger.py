@@ -46,13 +46,15 @@ class Work:
 
     `standing` is the target of an earlier attempt whose outcome is unknown: whatever the manifest now says, the request must be for
     that very name if its kind and namespace are still the same. `trigger` is the template's name, empty for that of the firing's key
-    (a `dlqTrigger` has a name of its own).
+    (a `dlqTrigger` has a name of its own). `since` is when it was decided, in Unix seconds: what was fetched earlier may be too old for
+    it (0: whatever was fetched before now is).
     """
 
     firing: Firing
     events: Mapping[str, Event]
     standing: Target | None = None
     trigger: str = ""
+    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ class Trigger(ABC, Generic[SpecT]):
         in the verdict, and an attempt finds the same. Quick: the Matcher waits for it."""
         return None
 
-    async def documents(self) -> int:
+    async def documents(self, work: Work) -> int:
         """How many objects its source holds; each is a firing of its own, one after the other. Raises as `render` does."""
         return 1
 

@@ -28,7 +28,7 @@ class ConfigMap(Artifact):
         ]
 
     @classmethod
-    async def read(cls, value: ConfigMapRef, namespace: str, services: Services) -> Sequence[bytes]:
+    async def read(cls, value: ConfigMapRef, namespace: str, services: Services, since: float) -> Sequence[bytes]:
         """The objects as JSON texts. Raises `SecretError` while the ConfigMap or its key is not there."""
         text = await services.secrets.configmap(namespace, value)
         return await objects_of(text, f"source.configmap: {value.key} of ConfigMap {value.name}")

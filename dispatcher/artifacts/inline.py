@@ -35,6 +35,6 @@ class Inline(Artifact):
         return [orjson.loads(text) for text in parse_objects(value)[0]]
 
     @classmethod
-    async def read(cls, value: str, namespace: str, services: Services) -> Sequence[bytes]:
+    async def read(cls, value: str, namespace: str, services: Services, since: float) -> Sequence[bytes]:
         """The objects as JSON texts."""
         return await objects_of(value, "source.inline", transient=False)

@@ -24,6 +24,6 @@ class Resource(Artifact):
         return [value] if isinstance(value, Mapping) else None
 
     @classmethod
-    async def read(cls, value: Any, namespace: str, services: Services) -> Sequence[bytes]:
+    async def read(cls, value: Any, namespace: str, services: Services, since: float) -> Sequence[bytes]:
         """The map as JSON text."""
         return [to_json(value)]

@@ -17,7 +17,7 @@ from pydantic import Field, create_model
 
 from dispatcher import argo, changes, objects
 from dispatcher.argo.names import API_VERSION
-from dispatcher.artifact import Source, as_object, chosen, may_set, parse_one, single, source_model
+from dispatcher.artifact import Source, as_object, chosen, may_set, parse_one, read_source, single, source_model
 from dispatcher.parameters import TriggerParameter, apply
 from dispatcher.trigger import Notice, Request, Services, Trigger, Work, register
 from dispatcher.workflowtemplates import Catalogue, kind_of
@@ -83,10 +83,12 @@ class ArgoWorkflow(Trigger[ArgoWorkflowSpec]):
 
     @classmethod
     def notices(cls, spec: ArgoWorkflowSpec) -> list[Notice]:
-        """Parameters of a submission that have no effect: of its source only name, namespace and kind count."""
+        """Those of the artifact, and parameters of a submission that have no effect: of its source only name, namespace and kind count."""
+        artifact, value = chosen(spec.source)
+        found = [notice._replace(path=f"source.{artifact.key}.{notice.path}") for notice in artifact.notices(value)]
         if spec.operation == "submit":
-            return []
-        return [
+            return found
+        return found + [
             Notice(
                 f"parameters[{index}]",
                 f"has no effect: of the source, {spec.operation} uses kind, name and namespace only; use args",
@@ -102,8 +104,7 @@ class ArgoWorkflow(Trigger[ArgoWorkflowSpec]):
 
     async def render(self, work: Work) -> Request:
         """The object that would be made, or the change."""
-        artifact, value = chosen(self.settings.source)
-        text = single(await artifact.read(value, self.namespace, self.services))
+        text = single(await read_source(self.settings.source, work, self.namespace, self.services))
         warnings: list[str] = []
         if self.settings.parameters:
             text = apply(self.settings.parameters, text, work.events, warnings)

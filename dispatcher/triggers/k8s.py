@@ -17,7 +17,7 @@ import orjson
 from pydantic import Field, create_model, field_validator
 
 from dispatcher import changes, objects
-from dispatcher.artifact import Source, as_object, check_object, chosen, may_set, source_model
+from dispatcher.artifact import Source, as_object, check_object, chosen, may_set, read_source, source_model
 from dispatcher.naming import object_name
 from dispatcher.parameters import TriggerParameter, apply
 from dispatcher.trigger import Notice, Request, Trigger, Work, register
@@ -94,8 +94,8 @@ class K8s(Trigger[K8sSpec]):
     @classmethod
     def notices(cls, spec: K8sSpec) -> list[Notice]:
         """Where several artifacts stand side by side, and a strategy without a patch."""
-        artifact, _ = chosen(spec.source)
-        found = []
+        artifact, value = chosen(spec.source)
+        found = [notice._replace(path=f"source.{artifact.key}.{notice.path}") for notice in artifact.notices(value)]
         others = [key for key in type(spec.source).model_fields if key != artifact.key and getattr(spec.source, key) is not None]
         if others:
             found.append(Notice("source", f"{artifact.key} is used and {', '.join(others)} ignored, as in argo-events; keep one"))
@@ -110,14 +110,14 @@ class K8s(Trigger[K8sSpec]):
         """The resource-level parameters."""
         return [(f"parameters[{index}]", parameter) for index, parameter in enumerate(spec.parameters)]
 
-    async def documents(self) -> int:
+    async def documents(self, work: Work) -> int:
         """How many objects the source holds."""
-        return len(await self._read())
+        return len(await read_source(self.settings.source, work, self.namespace, self.services))
 
     async def render(self, work: Work) -> Request:
         """The object with its parameters, and what will be done with it."""
         settings, kube = self.settings, self.services.kube
-        texts = list(await self._read())
+        texts = list(await read_source(settings.source, work, self.namespace, self.services))
         number = work.firing.document
         if number >= len(texts):
             text = f"the source holds {len(texts)} objects now, and none with the number {number} (from 0) that is due"
@@ -142,10 +142,6 @@ class K8s(Trigger[K8sSpec]):
     async def look(self, target: Target, firing: Firing) -> Target | None:
         """Whether an earlier attempt of this firing did it."""
         return await objects.look(self.services.kube, target, firing)
-
-    async def _read(self) -> Sequence[bytes]:
-        artifact, value = chosen(self.settings.source)
-        return await artifact.read(value, self.namespace, self.services)
 
     def _with_parameters(self, texts: Sequence[bytes], number: int, events: Mapping[str, Event], warnings: list[str]) -> KubeObject:
         """The object of that number. All parameters are set, so that the first object is not made where a later one cannot be."""

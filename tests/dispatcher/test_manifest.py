@@ -106,14 +106,6 @@ def test_an_operation_that_does_not_exist_is_refused(operation: str) -> None:
     )
 
 
-@pytest.mark.parametrize("artifact", ["s3", "file", "url", "git"])
-def test_an_artifact_that_we_do_not_have_yet_is_refused_with_a_hint(artifact: str) -> None:
-    fault = only(source(**{artifact: {"x": "y"}}))
-
-    assert fault.path == f"template.k8s.source.{artifact}"
-    assert "inline" in fault.remedy
-
-
 def test_of_several_kinds_the_first_in_argo_events_order_is_used_and_a_notice_says_so() -> None:
     spec = load({"template": K8S | {"log": {}}})
 

@@ -45,7 +45,7 @@ from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing
 from tiphys.bus.ledger import Decision, Ledger
 from tiphys.bus.sqlite import SqliteBus, SqliteSettings
-from tiphys.clients import git
+from tiphys.clients import files, git
 from tiphys.clients.http import HttpClient, HttpSettings, open_http
 from tiphys.clients.kube import Kube, KubeSecrets, connect
 from tiphys.errors import StoreError, StoreUnavailable
@@ -217,9 +217,12 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         if settings.local:
             kubeconfig = await stack.enter_async_context(embedded_kubernetes(settings.data, settings.kubernetes_port))
         kube = await stack.enter_async_context(connect(kubeconfig, context=settings.context or None))
-        repositories = git.Git(settings.data / "git", allow_file=settings.local or settings.file_repositories)
+        public_only = settings.http_targets == "public"
+        local_files = settings.local or settings.file_repositories
+        repositories = git.Git(settings.data / "git", allow_file=local_files, public_only=public_only)
         stack.callback(repositories.close)
         git.use(repositories)
+        files.use(settings.file_sources)
         kube_secrets = await stack.enter_async_context(KubeSecrets(kube))
         templates = KnownTemplates()
         log = CountedLog(bus.log, metrics, observer)
@@ -238,7 +241,7 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         answering = Answering(metrics)
         ingress = Ingress(IngressSettings(host=settings.host, bind=_bind(settings), stop=settings.drain), answering)
         room = Room(log, bus.ledger, kube_secrets, ingress, observer=answering)
-        http = await stack.enter_async_context(open_http(HttpSettings(public_only=settings.http_targets == "public")))
+        http = await stack.enter_async_context(open_http(HttpSettings(public_only=public_only)))
         rooms = Rooms(bus.ledger, room, matcher, dispatcher, _Services(kube, kube_secrets, templates, http))
         catalog = Catalog(
             rooms,

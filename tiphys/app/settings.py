@@ -44,8 +44,13 @@ class Settings(BaseModel):
     file_repositories: bool = Field(
         False, description="Let `git` sources read `file://` repositories of this machine; `--local` does."
     )
+    file_sources: tuple[Path, ...] = Field(
+        (), description="Folders of this machine whose files a trigger's `source.file` may read; none otherwise."
+    )
     http_targets: Literal["any", "public"] = Field(
-        "any", description="Where `http` triggers may go: anywhere, or not to addresses of this machine and of private networks."
+        "any",
+        description="Where `http` triggers and a trigger's `source.url` and `source.git` may go: anywhere, or not to addresses of this "
+        "machine and of private networks.",
     )
     strict: bool = Field(False, description="Refuse manifests with fields that nobody knows.")
     host: str = Field("0.0.0.0", description="Address that the ingress listens on.")  # noqa: S104  webhooks come from outside

@@ -44,6 +44,7 @@ __all__ = [
     "destination",
     "flaw_in_header",
     "flaw_in_url",
+    "is_public",
     "open_http",
 ]
 
@@ -82,7 +83,7 @@ class TlsMaterial:
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """A request. `headers` are sent as they are written; `host` is the Host header where it is not the URL's; `timeout` is for the whole
-    exchange, redirects included, in seconds."""
+    exchange, redirects included, in seconds; `answer` the bytes of the answer that are read (0: as the settings say)."""
 
     method: str
     url: str
@@ -91,6 +92,7 @@ class HttpRequest:
     host: str = ""
     timeout: float = 60.0
     tls: TlsMaterial | None = None
+    answer: int = 0
 
 
 class Answer(NamedTuple):
@@ -155,7 +157,7 @@ class _PublicResolver(AbstractResolver):
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
         """The public addresses. Raises `OSError` if there are none."""
         found = await self._system.resolve(host, port, family)
-        public = [one for one in found if _is_public(one["host"])]
+        public = [one for one in found if is_public(one["host"])]
         if not public:
             raise OSError(f"{host} has no public address, and others are not allowed by this service's settings")
         return public
@@ -164,7 +166,8 @@ class _PublicResolver(AbstractResolver):
         """Nothing is open."""
 
 
-def _is_public(address: str) -> bool:
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the open Internet; true for a name, about which its resolver decides."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -223,7 +226,7 @@ class HttpClient:
 
     async def _exchange(self, request: HttpRequest, secure: ssl.SSLContext | bool, deadline: float) -> tuple[int, str, Answer]:
         target = destination(request.method, request.url)
-        if self._settings.public_only and not _is_public(urlsplit(request.url).hostname or ""):
+        if self._settings.public_only and not is_public(urlsplit(request.url).hostname or ""):
             raise Unreachable(target, "is no public address, and others are not allowed by this service's settings")
         left = max(0.001, deadline - asyncio.get_running_loop().time())
         limits = aiohttp.ClientTimeout(total=left, connect=min(self._settings.connect_timeout, left), ceil_threshold=float("inf"))
@@ -238,7 +241,7 @@ class HttpClient:
                 timeout=limits,
                 allow_redirects=False,
             ) as response:
-                body, complete = await _beginning(response, self._settings.answer)
+                body, complete = await _beginning(response, request.answer or self._settings.answer)
                 answer = Answer(response.status, retry_after(response.headers.get("Retry-After")), body, complete)
                 return response.status, response.headers.get("Location", ""), answer
         except SettingsError as error:

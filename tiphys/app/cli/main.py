@@ -78,6 +78,7 @@ def serve(
     namespace: Annotated[str | None, typer.Option(help="Namespace of manifests that name none.", show_default=False)] = None,
     impersonate: Annotated[bool | None, typer.Option("--impersonate", help="Act as the account that a Sensor names.")] = None,
     file_repositories: Annotated[bool | None, typer.Option("--file-repositories", help="Let git sources read file://.")] = None,
+    file_sources: Annotated[list[Path] | None, typer.Option("--file-sources", help="Folder that source.file may read.")] = None,
     http_targets: Annotated[str | None, typer.Option(help="Where http triggers may go: any, or public.")] = None,
     strict: Annotated[bool | None, typer.Option("--strict", help="Refuse fields that nobody knows.")] = None,
     host: Annotated[str | None, typer.Option(help="Address of the ingress.", show_default=False)] = None,

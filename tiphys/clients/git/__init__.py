@@ -8,10 +8,12 @@ from tiphys.clients.git.address import PROTOCOLS, Address, faults, parse
 from tiphys.clients.git.commits import Commit, Person
 from tiphys.clients.git.credentials import Credentials
 from tiphys.clients.git.patterns import Patterns
+from tiphys.clients.git.reading import LARGEST_FILE, File, flaw_in_path, flaw_in_ref
 from tiphys.clients.git.repository import COMMITS, ZERO, Change, Details, Git, Refs, Target
 
 __all__ = [
     "COMMITS",
+    "LARGEST_FILE",
     "PROTOCOLS",
     "ZERO",
     "Address",
@@ -19,6 +21,7 @@ __all__ = [
     "Commit",
     "Credentials",
     "Details",
+    "File",
     "Git",
     "Patterns",
     "Person",
@@ -26,6 +29,8 @@ __all__ = [
     "Target",
     "client",
     "faults",
+    "flaw_in_path",
+    "flaw_in_ref",
     "parse",
     "use",
 ]

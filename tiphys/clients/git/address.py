@@ -20,12 +20,14 @@ _SCP: Final = re.compile(r"(?:(?P<user>[A-Za-z0-9._-]+)@)?(?P<host>[A-Za-z0-9][A
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`url` as it is given to git, its `protocol`, `host` (empty for files) and `path`."""
+    """`url` as it is given to git, its `protocol`, `host` (empty for files) and `path`. `pinned` is the one IP address that the host's name
+    stands for, if not empty."""
 
     url: str
     protocol: str
     host: str
     path: str
+    pinned: str = ""
 
     @property
     def name(self) -> str:

@@ -6,6 +6,8 @@ Never on the command line (any user of the machine can list it), never in the ad
 from __future__ import annotations
 
 import base64
+import hashlib
+import os
 import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -23,12 +25,19 @@ __all__ = ["Credentials"]
 class Credentials:
     """A user name and password (or token), or a private SSH key in OpenSSH's or PEM form. Not shown by `repr`.
 
-    A password without a user name is sent with `git`, which GitHub, GitLab and Gitea take for any token.
+    A password without a user name is sent with `git`, which GitHub, GitLab and Gitea take for any token. `any_host_key` trusts whoever
+    answers by SSH.
     """
 
     username: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
     ssh_key: bytes = field(default=b"", repr=False)
+    any_host_key: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Tells these credentials from others, and does not tell what they are."""
+        return hashlib.sha256(repr((self.username, self.password, self.ssh_key)).encode()).hexdigest()
 
     def configuration(self, address: Address) -> Mapping[str, str]:
         """Git configuration for one call. The header is bound to scheme, host and port, so that no redirect carries it away."""
@@ -45,8 +54,11 @@ class Credentials:
             "ssh",
             *("-o", "BatchMode=yes", "-o", "ConnectTimeout=10"),
             *("-o", "ServerAliveInterval=10", "-o", "ServerAliveCountMax=2"),
-            *("-o", "StrictHostKeyChecking=accept-new", "-o", f"UserKnownHostsFile={known_hosts}"),
+            *("-o", "StrictHostKeyChecking=no" if self.any_host_key else "StrictHostKeyChecking=accept-new"),
+            *("-o", f"UserKnownHostsFile={os.devnull if self.any_host_key else known_hosts}"),
         ]
+        if address.pinned:
+            options += ["-o", f"HostName={address.pinned}", "-o", f"HostKeyAlias={address.host}"]
         if not self.ssh_key or address.protocol != "ssh":
             yield shlex.join(options)
             return

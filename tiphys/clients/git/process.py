@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -46,6 +48,8 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
 _MEANINGS: Final[tuple[tuple[str, int, str], ...]] = (
     # words of git, curl and ssh (in the C locale), the HTTP status that says the same (0: nobody answered), and a reason
     ("transport '", 400, "Protocol"),
+    ("died of signal 25", 413, "TooLarge"),
+    ("File too large", 413, "TooLarge"),
     ("dubious ownership", 403, "Ownership"),
     ("Authentication failed", 401, "Unauthorized"),
     ("could not read Username", 401, "Unauthorized"),
@@ -94,7 +98,8 @@ class Process:
     """One run of git, made in the event loop, run in a thread, and ended from either.
 
     `target` names the repository in errors. `configuration` comes on top of the fixed one; `surroundings` is entered in the thread,
-    around the run, and adds to the environment. `accepted` are the exit codes that are no failure.
+    around the run, and adds to the environment. `accepted` are the exit codes that are no failure. `most_written` bounds the bytes of
+    each file that it and its helpers write, where the system can (Linux); 0: nothing does.
     """
 
     def __init__(
@@ -109,11 +114,12 @@ class Process:
         stdin: bytes = b"",
         timeout: float = 60.0,
         accepted: Sequence[int] = (0,),
+        most_written: int = 0,
     ) -> None:
         self._arguments = list(arguments)
         self._target, self._folder, self._stdin, self._timeout = target, folder, stdin, timeout
         settings = [*_CONFIGURATION.items(), *configuration.items()]
-        self._surroundings, self._accepted = surroundings, accepted
+        self._surroundings, self._accepted, self._most_written = surroundings, accepted, most_written
         self._environment = {**_ENVIRONMENT, "GIT_ALLOW_PROTOCOL": ":".join(protocols) or "none"}
         self._environment["GIT_CONFIG_COUNT"] = str(len(settings))
         for number, (name, value) in enumerate(settings):
@@ -172,4 +178,8 @@ class Process:
             if popen is None:
                 raise ClientError(self._target, "git did not start")
             self._pid = popen.pid
+            if self._most_written and sys.platform == "linux":
+                limit = (self._most_written, self._most_written)
+                with contextlib.suppress(ProcessLookupError):  # it ends before it has written much
+                    resource.prlimit(popen.pid, resource.RLIMIT_FSIZE, limit)
         return popen

@@ -24,7 +24,9 @@ from weakref import WeakValueDictionary
 from tiphys.clients.git.address import Address, parse
 from tiphys.clients.git.commits import FORMAT, Commit, parse_files, parse_log
 from tiphys.clients.git.credentials import Credentials
+from tiphys.clients.git.pinning import configuration_of, pin
 from tiphys.clients.git.process import Process
+from tiphys.clients.git.reading import LARGEST_FILE, File, Files, flaw_in_path, flaw_in_ref
 from tiphys.errors import ClientError, Refused, Unreachable
 
 __all__ = ["COMMITS", "ZERO", "Change", "Details", "Git", "Refs", "Target"]
@@ -86,18 +88,29 @@ class Git:
 
     `cache` is a folder of its own (created with mode 0700 when first needed; default: `$XDG_CACHE_HOME/tiphys/git`, or below the
     temporary folder). `allow_file` lets `file://` through: whoever writes manifests can then read every repository of this machine
-    that this process can. `processes` bounds git processes in all; `timeout` is for one of them, in seconds.
+    that this process can. `processes` bounds git processes in all; `timeout` is for one of them, in seconds. `public_only` keeps `read`
+    from addresses of this machine and of private networks (behind a proxy it is the proxy's to do).
 
     Methods raise `Unreachable`, `Refused` (with the status that HTTP has for it), or plain `ClientError` for the rest, among it a
     git that is not installed.
     """
 
-    def __init__(self, cache: Path | None = None, *, allow_file: bool = False, processes: int = 8, timeout: float = 60.0) -> None:
+    def __init__(
+        self,
+        cache: Path | None = None,
+        *,
+        allow_file: bool = False,
+        public_only: bool = False,
+        processes: int = 8,
+        timeout: float = 60.0,
+    ) -> None:
         self._cache = cache if cache is not None else _default_cache()
         self._allowed = ("https", "http", "ssh", "file") if allow_file else ("https", "http", "ssh")
         self._timeout = timeout
+        self._public_only = public_only
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix="git")
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._files = Files(self._cache, self._remote, self._local)
 
     def close(self) -> None:
         """Start no more processes; those under way end by their time limit."""
@@ -126,6 +139,21 @@ class Git:
                     await asyncio.get_running_loop().run_in_executor(self._threads, self._clear, address)
                     found |= await self._describe(address, credentials, batch)
         return found
+
+    async def read(
+        self, url: str, ref: str, path: str, credentials: Credentials | None = None, *, most: int = LARGEST_FILE
+    ) -> File:
+        """One file at a full ref (`refs/heads/main`), a commit, or (empty) the branch `master` or else the default branch.
+
+        `most` is the bytes of the largest file. Nothing is checked out; see `tiphys.clients.git.reading`.
+        """
+        address = self._address(url)
+        for flaw in (flaw_in_path(path), flaw_in_ref(ref) if ref else ""):
+            if flaw:
+                raise Refused(url, 400, "Place", f"the ref {ref!r} or the path {path!r} {flaw}")
+        if self._public_only and address.protocol != "file":
+            address = await asyncio.get_running_loop().run_in_executor(self._threads, pin, address)
+        return await self._files.read(address, ref, path, credentials, most)
 
     # -- one repository, one process
 
@@ -167,6 +195,8 @@ class Git:
         arguments: Sequence[str],
         read: Callable[[bytes], T],
         configuration: Mapping[str, str] = {},
+        *,
+        most_written: int = 0,
     ) -> T:
         """A command that talks to the server."""
         who = credentials or Credentials()
@@ -180,9 +210,10 @@ class Git:
             arguments,
             target=address.url,
             protocols=self._allowed,
-            configuration={**configuration, **who.configuration(address)},
+            configuration={**configuration, **who.configuration(address), **configuration_of(address)},
             surroundings=surroundings,
             timeout=self._timeout,
+            most_written=most_written,
         )
         return await self._call(process, read)
 
@@ -194,10 +225,11 @@ class Git:
         *,
         stdin: bytes = b"",
         accepted: Sequence[int] = (0,),
+        folder: Path | None = None,
     ) -> T:
-        """A command on the cache; it may reach no server, not even to fetch an object that it lacks."""
+        """A command on the cache, or on the repository in `folder`; it may reach no server, not even to fetch an object that it lacks."""
         process = Process(
-            [f"--git-dir={self._folder(address)}", *arguments],
+            [f"--git-dir={folder or self._folder(address)}", *arguments],
             target=address.url,
             stdin=stdin,
             timeout=self._timeout,

@@ -1,4 +1,4 @@
-"""An object store that speaks S3: listings, and MinIO's listen stream.
+"""An object store that speaks S3: listings, single objects, and MinIO's listen stream.
 
 One `S3` is one endpoint. Keys are asked for anew for each request, so that a rotated secret takes effect. A store in a region of its
 own says so in its refusal; it is asked again with that.
@@ -135,6 +135,20 @@ class S3:
             if not more:
                 raise ClientError(self._name(bucket), "a listing goes on, but does not say where")
 
+    # -- objects
+
+    async def read(self, bucket: str, key: str, most: int) -> bytes:
+        """An object of at most so many bytes. Raises `Refused` 413 `TooLarge` for a larger one."""
+        timeout = aiohttp.ClientTimeout(total=_ANSWER, sock_connect=_CONNECT)
+        body = b""
+        async with self._request(bucket, [], timeout, key) as response:
+            async for chunk in response.content.iter_chunked(1 << 16):
+                body += chunk
+                if len(body) > most:
+                    text = f"{key} is larger than {most:,} bytes, which is the most that is read"
+                    raise Refused(self._name(bucket), 413, "TooLarge", text)
+        return body
+
     # -- the listen stream
 
     async def listen(
@@ -175,18 +189,20 @@ class S3:
 
     @contextlib.asynccontextmanager
     async def _request(
-        self, bucket: str, query: list[tuple[str, str]], timeout: aiohttp.ClientTimeout
+        self, bucket: str, query: list[tuple[str, str]], timeout: aiohttp.ClientTimeout, key: str = ""
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A signed GET that was answered 200. Errors on the way and within the block are ours."""
+        """A signed GET of a bucket, or of an object in it, that was answered 200. Errors on the way and within the block are ours."""
         if self._session is None:
             raise RuntimeError("S3 is used outside of its context")
         path, text, target = f"/{quote(bucket, safe='-_.~')}", canonical_query(query), self._name(bucket)
+        if key:
+            path += f"/{quote(key, safe='-_.~/')}"
         keys, trusted = await self._keys(), await self._context()
         try:
             for _ in range(2):
                 region = self._region
                 headers = sign("GET", self.endpoint, path, text, keys, region, datetime.now(UTC))
-                url = URL(f"{self._scheme}://{self.endpoint}{path}?{text}", encoded=True)
+                url = URL(f"{self._scheme}://{self.endpoint}{path}{'?' if text else ''}{text}", encoded=True)
                 async with self._session.get(
                     url, headers=headers, timeout=timeout, ssl=trusted, allow_redirects=False, auto_decompress=False
                 ) as response:
