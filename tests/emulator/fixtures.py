@@ -33,7 +33,7 @@ class EmulatorProcess:
     Methods block for some tenths of a second: in an async test that runs a server of its own, call them by `asyncio.to_thread`.
     """
 
-    def __init__(self, folder: Path, *, history: int = 10_000, bookmarks: float = 60.0) -> None:
+    def __init__(self, folder: Path, *, history: int = 10_000, bookmarks: float = 60.0, users: str = "") -> None:
         self.folder = folder
         self.token = "test-token"
         self.url = ""
@@ -42,6 +42,9 @@ class EmulatorProcess:
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "token").write_text(self.token)
+        if users:  # lines of token,user,uid,groups: RBAC is on
+            (folder / "users").write_text(users)
+            self._options += ["--users", str(folder / "users")]
 
     @property
     def pid(self) -> int:

@@ -17,6 +17,7 @@ from typing import Final
 
 from aiohttp import web
 
+from tiphys.emulator.authorization import Users
 from tiphys.emulator.server import HISTORY, Emulator
 from tiphys.errors import SettingsError, TiphysError
 
@@ -44,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=16443, help="port to listen on; 0 takes a free one (default: %(default)s)")
     parser.add_argument(
         "--token-file", type=Path, required=True, help="file with the token; made with a random one where it is missing"
+    )
+    parser.add_argument(
+        "--users", type=Path, help="file of other users, a line token,user,uid,groups for each; judges every request by RBAC"
     )
     parser.add_argument("--history", type=int, default=HISTORY, help="changes that a watch can start behind (default: %(default)s)")
     parser.add_argument("--bookmarks", type=float, default=60.0, help="seconds between bookmarks of a watch (default: %(default)s)")
@@ -80,7 +84,9 @@ async def _serve(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    emulator = Emulator(options.data, token_of(options.token_file), history=options.history, bookmarks=options.bookmarks)
+    token = token_of(options.token_file)
+    users = Users.read(token.encode(), options.users) if options.users else None
+    emulator = Emulator(options.data, token, history=options.history, bookmarks=options.bookmarks, users=users)
     runner = web.AppRunner(emulator.application(), access_log=None, handler_cancellation=True, shutdown_timeout=_DRAIN)
     try:
         await runner.setup()

@@ -82,7 +82,7 @@ def resources(registry: Registry, name: str, version: str) -> dict[str, Any]:
             "singularName": kind.one,
             "namespaced": kind.namespaced,
             "kind": kind.kind,
-            "verbs": _VERBS,
+            "verbs": _verbs(kind),
         }
         if kind.short:
             row["shortNames"] = kind.short
@@ -100,6 +100,10 @@ def resources(registry: Registry, name: str, version: str) -> dict[str, Any]:
             rows.append(part)
     gv = f"{name}/{version}" if name else version
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": gv, "resources": rows}
+
+
+def _verbs(kind: Kind) -> list[str]:
+    return ["create"] if kind.review else _VERBS
 
 
 def wants_aggregated(accept: str) -> bool:
@@ -131,7 +135,7 @@ def _discovered(kind: Kind) -> dict[str, Any]:
         "responseKind": response,
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.one,
-        "verbs": _VERBS,
+        "verbs": _verbs(kind),
     }
     if kind.short:
         row["shortNames"] = kind.short

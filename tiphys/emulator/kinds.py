@@ -32,7 +32,8 @@ class Kind:
     `status`: has the subresource; `generation`: metadata.generation counts changes of the specification; `unconditional`: a PUT
     without resourceVersion is taken; `custom`: defined by a CustomResourceDefinition; `names`: what a name may look like
     (`subdomain`, `label` or `path`); `fields`: field selectors beside metadata.name and metadata.namespace; `converts`: the
-    definition serves several versions, so stored objects get the apiVersion that was asked for.
+    definition serves several versions, so stored objects get the apiVersion that was asked for; `review`: a question that is answered
+    and never stored, so that it can only be created.
     """
 
     group: str
@@ -52,6 +53,7 @@ class Kind:
     columns: tuple[Column, ...] = ()
     list_kind: str = ""
     converts: bool = False
+    review: bool = False
 
     @property
     def storage(self) -> str:
@@ -183,6 +185,7 @@ BUILTIN: Final = (
         names="path",
         columns=(Column("Role", "roleRef.name"),),
     ),
+    Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False, review=True),
     Kind(
         _CRD,
         "v1",

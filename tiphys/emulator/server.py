@@ -3,7 +3,7 @@
 One handler takes every request: it checks the token, maps the path to a resource and the method to a verb. It speaks plain HTTP on the
 loopback address: TLS would need a certificate authority on each laptop and would protect nothing there. kubectl sends no bearer token
 over plain HTTP, but it sends the user and password of the server's URL; so the token is taken as a bearer token or as the password of
-any user.
+any user. Who may do what is `tiphys.emulator.authorization`'s, where it is switched on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import base64
 import binascii
 import hmac
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,7 @@ import orjson
 from aiohttp import web
 
 from tiphys.emulator import discovery, protobuf
+from tiphys.emulator.authorization import MASTER, Authorizer, Question, User, Users
 from tiphys.emulator.definitions import DEFINITIONS, NAMESPACE_KIND, Registry
 from tiphys.emulator.kinds import Kind
 from tiphys.emulator.patches import compile_patch
@@ -44,12 +45,16 @@ _PUBLIC: Final = frozenset({"/healthz", "/livez", "/readyz", "/version"})  # as 
 class Emulator:
     """The server's parts. `application` gives the aiohttp application; its clean-up closes the store.
 
-    `token` is what requests must carry; `history` is how many revisions stay readable behind the newest; `bookmarks` is the time between
-    two bookmarks of a watch, in seconds.
+    `token` is what requests must carry; `users` are others with tokens of their own, and switch RBAC on. `history` is how many revisions
+    stay readable behind the newest; `bookmarks` is the time between two bookmarks of a watch, in seconds.
     """
 
-    def __init__(self, folder: Path, token: str, *, history: int = HISTORY, bookmarks: float = 60.0) -> None:
+    def __init__(
+        self, folder: Path, token: str, *, history: int = HISTORY, bookmarks: float = 60.0, users: Users | None = None
+    ) -> None:
         self._folder, self._token, self._history = folder, token.encode(), history
+        self._users = users
+        self._authorizer = Authorizer(self._all)
         self._registry = Registry()
         self._hub = Hub(bookmarks=bookmarks)
         self._store: Store
@@ -91,8 +96,7 @@ class Emulator:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         try:
-            self._authenticate(request)
-            return await self._answer(request)
+            return await self._answer(request, self._authenticate(request))
         except ApiError as error:
             headers = {"Retry-After": str(error.retry_after)} if error.retry_after is not None else None
             return _json(error.status(), status=error.code, headers=headers)
@@ -106,17 +110,30 @@ class Emulator:
             fault = ApiError("InternalError", f"Internal error occurred: {type(error).__name__}: {error}")
             return _json(fault.status(), status=fault.code)
 
-    def _authenticate(self, request: web.Request) -> None:
-        """Raises `ApiError` 401 for a request without the token."""
+    def _authenticate(self, request: web.Request) -> User:
+        """Who asks, or who is impersonated. Raises `ApiError` 401 for a request without a token that is known."""
         if request.path in _PUBLIC:
-            return
-        if not hmac.compare_digest(_token_in(request.headers.get("Authorization", "")), self._token):
+            return User("system:anonymous")
+        token = _token_in(request.headers.get("Authorization", ""))
+        if self._users is None:
+            if not hmac.compare_digest(token, self._token):
+                raise ApiError("Unauthorized", "Unauthorized")
+            return MASTER
+        user = self._users.of(token)
+        if user is None:
             raise ApiError("Unauthorized", "Unauthorized")
+        return self._authorizer.acting(user, request.headers, request.headers.getall("Impersonate-Group", []))
 
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
+    def _all(self, storage: str, namespace: str | None) -> Iterator[Mapping[str, Any]]:
+        """Every object of a storage."""
+        for page in pages(self._store, storage, namespace, at=self._store.revision):
+            for _, _, value in page:
+                yield orjson.loads(value)
+
+    async def _answer(self, request: web.Request, user: User) -> web.StreamResponse:
         match request.path.strip("/").split("/"):
             case ["api", "v1", _, *_] | ["apis", _, _, _, *_]:
-                return await self._resource(request)
+                return await self._resource(request, user)
             case ["healthz" | "livez" | "readyz", *_]:
                 return web.Response(text="ok")
             case ["openapi", "v2"]:
@@ -161,9 +178,13 @@ class Emulator:
             return web.Response(body=discovery.OPENAPI_V2_PROTOBUF, headers={"Content-Type": kind})
         return _json({"swagger": "2.0", "info": {"title": "Tiphys", "version": "v1"}, "paths": {}, "definitions": {}})
 
-    async def _resource(self, request: web.Request) -> web.StreamResponse:
+    async def _resource(self, request: web.Request, user: User) -> web.StreamResponse:
         target = self._target(request.path)
         query = request.query
+        if target.kind.review:
+            return await self._review(request, target, user)
+        if self._users is not None:
+            self._authorizer.check(user, _question(request, target))
         accept = request.headers.get("Accept", "")
         method = request.method
         if method in {"GET", "HEAD"}:
@@ -195,6 +216,20 @@ class Emulator:
         if method == "PUT" and target.name:
             return _raw(await self._verbs.replace(target, body, dry_run=dry_run))
         raise method_not_allowed()
+
+    async def _review(self, request: web.Request, target: Target, user: User) -> web.Response:
+        """A SelfSubjectAccessReview: may the one who asks do this?"""
+        if request.method != "POST" or target.name:
+            raise method_not_allowed()
+        try:
+            review = orjson.loads(await request.read())
+            asked = review["spec"]["resourceAttributes"]
+            parts = ("verb", "group", "resource", "namespace", "name", "subresource")
+            question = Question(**{part: str(asked.get(part) or "") for part in parts})
+        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise bad_request("spec.resourceAttributes says what is asked") from error
+        allowed = self._users is None or self._authorizer.allows(user, question)
+        return _json({**review, "status": {"allowed": allowed}}, status=201)
 
     def _target(self, path: str) -> Target:
         """What a path names. Raises `ApiError` 404."""
@@ -231,6 +266,22 @@ class Emulator:
             _LOG.exception("a watch failed by a fault of the embedded API", extra={"action": "emulator.fault"})
             raise ConnectionAbortedError("the watch is cut, its client starts another") from error
         return response
+
+
+def _question(request: web.Request, target: Target) -> Question:
+    """The request as RBAC sees it."""
+    verbs = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete" if target.name else "deletecollection"}
+    reading = "get" if target.name else "watch" if is_true(request.query.get("watch")) else "list"
+    verb = verbs.get(request.method, reading)
+    kind = target.kind
+    name = target.name or _selected_name(request.query.get("fieldSelector", ""))
+    return Question(verb, kind.group, kind.plural, target.namespace, name, target.subresource)
+
+
+def _selected_name(selector: str) -> str:
+    """The name that a list or watch of one object asks for: `resourceNames` hold for it."""
+    name = selector.removeprefix("metadata.name=")
+    return name if name != selector and "," not in name else ""
 
 
 def _token_in(header: str) -> bytes:
