@@ -12,8 +12,9 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from dispatcher.parameters.presets import Shape
+from dispatcher.parameters.showing import show
 from tiphys.bus.event import NOT_JSON, Event
-from tiphys.errors import FieldError, LanguageError, PathError, PatternError, TemplateError, TriggerError, shorten
+from tiphys.errors import FaultKind, FieldError, LanguageError, PathError, PatternError, TemplateError, TriggerError, shorten
 from tiphys.languages import gjson, gotemplate_strict
 from tiphys.languages.gotemplate_names import field_name, mentioned, root_names
 from tiphys.schema.model import Model, problem
@@ -38,11 +39,11 @@ class ArgumentSpec(Model):
     @model_validator(mode="after")
     def _one_way(self) -> ArgumentSpec:
         if (self.value is None) == (not self.from_):
-            raise problem("must have either value or from", "write {from: a-dependency, path: body.x} or {value: text}")
+            raise problem("must have either value or from", "write {from: a-dependency, path: body.x} or {value: text}", kind=FaultKind.MISSING)
         if self.from_ and not self.path:
-            raise problem("has from, but no path", "add path, for example body.ref")
+            raise problem("has from, but no path", "add path, for example body.ref", kind=FaultKind.MISSING)
         if self.value is not None and (self.path or self.default is not None):
-            raise problem("has a value, so path and default have no meaning", "leave them out")
+            raise problem("has a value, so path and default have no meaning", "leave them out", kind=FaultKind.IGNORED)
         return self
 
 
@@ -110,7 +111,8 @@ class Argument:
                 known = ", ".join(sorted(dependencies)) or "none"
                 found.append(
                     FieldError(
-                        f"{path}{below}", "names no dependency of this sensor", f"its dependencies are {known}", repr(dependency)
+                        f"{path}{below}", "names no dependency of this sensor", f"its dependencies are {known}", repr(dependency),
+                        kind=FaultKind.UNKNOWN_DEPENDENCY,
                     )
                 )
         for key, fixed in (("value", argument.constant), ("default", argument._default)):
@@ -143,9 +145,10 @@ class Argument:
                 )
             return self._default
         if not self.allows(found):
+            shown = show(found, self.name, self._place)
             raise TriggerError(
                 "ArgumentRefused",
-                f"argument {self.name!r}: {shorten(found)}, which is the {self._place}, does not match the pattern {self._shown_pattern}; "
+                f"argument {self.name!r}: {shown}, which is the {self._place}, does not match the pattern {self._shown_pattern}; "
                 "filter such events out, or widen the pattern",
             )
         return found

@@ -7,12 +7,15 @@ from typing import Any, Final, Literal
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from dispatcher.parameters.conversion import WANTED, ValueType, convert
+from dispatcher.parameters.showing import show
 from dispatcher.parameters.validation import Validation
-from tiphys.errors import FieldError, PathError, TemplateError, shorten
+from tiphys.errors import FaultKind, FieldError, PathError, TemplateError, shorten
 from tiphys.languages import gjson, gotemplate, sjson
 from tiphys.schema.model import Model, problem
 
-__all__ = ["PayloadParameter", "TriggerParameter", "TriggerParameterSource", "notices"]
+__all__ = ["OnMissing", "PayloadParameter", "TriggerParameter", "TriggerParameterSource", "notices"]
+
+OnMissing = Literal["error", "skip", "default"]
 
 _LATER: Final = "the key or the default is used instead"
 
@@ -58,7 +61,7 @@ class TriggerParameterSource(Model):
     @classmethod
     def _named(cls, value: str) -> str:
         if not value:
-            raise problem("is empty", "name one of the sensor's dependencies")
+            raise problem("is empty", "name one of the sensor's dependencies", kind=FaultKind.MISSING)
         return value
 
     @field_validator("data_key", "context_key")
@@ -105,7 +108,8 @@ class PayloadParameter(Model):
     """An entry of `payload`: a value and its place in the body. An empty `dest` makes the value the whole body.
 
     Extensions of ours: `type` converts the value before it is set, `validate` says which values are let through, and `onMissing` what to do
-    where `src` finds nothing: `error` (as without it), `skip` (leave the place alone) or `default` (use `src.value`).
+    where `src` finds nothing: `error`, `skip` (leave the place alone) or `default` (use `src.value`). Where it is written, `null` and a
+    dependency without an event in the firing are nothing as well.
     """
 
     src: TriggerParameterSource
@@ -113,7 +117,7 @@ class PayloadParameter(Model):
     operation: Literal["", "append", "overwrite", "prepend"] = ""
     type: ValueType | None = None
     validation: Validation | None = Field(default=None, alias="validate")
-    on_missing: Literal["error", "skip", "default"] | None = None
+    on_missing: OnMissing | None = None
     _place: sjson.Place | None = PrivateAttr(default=None)
 
     @field_validator("dest")
@@ -126,7 +130,7 @@ class PayloadParameter(Model):
     def _agrees(self) -> PayloadParameter:
         default = self.src.value
         if self.on_missing == "default" and default is None:
-            raise problem("has onMissing: default and no default", "add src.value")
+            raise problem("has onMissing: default and no default", "add src.value", kind=FaultKind.MISSING)
         if self.on_missing in ("error", "skip") and default is not None:
             text = f"has onMissing: {self.on_missing} and a default (src.value)"
             raise problem(text, "leave out src.value, or write onMissing: default")
@@ -147,14 +151,18 @@ class PayloadParameter(Model):
         if self.type is not None:
             made = convert(kind, value, self.type)
             if made is None:
-                text = f"{shorten(gjson.decode(value))} cannot be made {WANTED[self.type]} (type: {self.type})"
+                text = f"{self._shown(value)} cannot be made {WANTED[self.type]} (type: {self.type})"
                 raise Inadmissible("ParameterNotConverted", text, "correct the type, or filter such events out")
             kind, value = made
-        if self.validation is not None:
-            text = gjson.decode(value)
-            if complaint := self.validation.complaint(text, self.type):
-                raise Inadmissible("ParameterRefused", f"{shorten(text)} {complaint}", "filter such events out, or widen validate")
+        if self.validation is not None and (complaint := self.validation.complaint(gjson.decode(value), self.type)):
+            text = f"{self._shown(value)} {complaint}"
+            raise Inadmissible("ParameterRefused", text, "filter such events out, or widen validate")
         return kind, value
+
+    def _shown(self, value: bytes) -> str:
+        src = self.src
+        places = (src.data_key, src.data_template, src.context_key, src.context_template, self.dest)
+        return show(gjson.decode(value), *places)
 
     def model_post_init(self, context: Any, /) -> None:
         """Compile the place."""
@@ -173,7 +181,7 @@ class TriggerParameter(PayloadParameter):
     @model_validator(mode="after")
     def _has_place(self) -> TriggerParameter:
         if not self.dest:
-            raise problem("has no dest", "add dest, for example spec.arguments.parameters.0.value")
+            raise problem("has no dest", "add dest, for example spec.arguments.parameters.0.value", kind=FaultKind.MISSING)
         return self
 
 
@@ -194,15 +202,15 @@ def notices(parameter: PayloadParameter, path: str) -> list[FieldError]:
     finder = src.finder
     if src.from_data and (src.context_key or src.context_template):
         name = "contextKey" if src.context_key else "contextTemplate"
-        found.append(FieldError(f"{path}.src.{name}", "is ignored, since a data field is set", "leave one of them out"))
+        found.append(FieldError(f"{path}.src.{name}", "is ignored, since a data field is set", "leave one of them out", kind=FaultKind.IGNORED))
     if src.use_raw_data and parameter.type is not None:
         text = f"has no effect beside type: {parameter.type}"
-        found.append(FieldError(f"{path}.src.useRawData", text, "leave it out"))
+        found.append(FieldError(f"{path}.src.useRawData", text, "leave it out", kind=FaultKind.IGNORED))
     elif src.use_raw_data and (finder is None or finder.key is None):
         text = "has no effect: only what a key finds has a type, a template, a default and the whole event are text"
-        found.append(FieldError(f"{path}.src.useRawData", text, "use dataKey, or leave it out"))
+        found.append(FieldError(f"{path}.src.useRawData", text, "use dataKey, or leave it out", kind=FaultKind.IGNORED))
     if finder is not None and finder.template_error:
         name = "dataTemplate" if src.from_data else "contextTemplate"
         text = f"cannot be compiled ({finder.template_error}), so {_LATER}"
-        found.append(FieldError(f"{path}.src.{name}", text, "correct it", shorten(finder.template_text)))
+        found.append(FieldError(f"{path}.src.{name}", text, "correct it", shorten(finder.template_text), kind=FaultKind.BROKEN_TEMPLATE))
     return found

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from dispatcher.parameters.manifest import Finder, Inadmissible, PayloadParameter, TriggerParameterSource
+from dispatcher.parameters.manifest import Finder, Inadmissible, OnMissing, PayloadParameter, TriggerParameterSource
 from tiphys.bus.event import NOT_JSON, Event
 from tiphys.bus.wire import context_json, sensor_event_json
 from tiphys.errors import PathError, TemplateError, TriggerError, WireError, shorten
@@ -51,12 +51,13 @@ class Resolver:
         self._inputs: dict[tuple[str, bool], Any] = {}
 
     def parameter(self, parameter: PayloadParameter, where: str = "") -> Resolved | None:
-        """The value of a parameter, converted and validated; `None` also where `onMissing: skip` leaves its place alone.
+        """The value of a parameter, converted and validated; `None` where its place is left alone: as in `resolve`, and for
+        `onMissing: skip`.
 
         Raises `TriggerError` as `resolve` does, and `ParameterNotConverted` and `ParameterRefused` for a value that `type` and `validate`
         do not let through. None of these heals by waiting.
         """
-        found = self.resolve(parameter.src, where, skip=parameter.on_missing == "skip")
+        found = self.resolve(parameter.src, where, parameter.on_missing)
         if found is None or (parameter.type is None and parameter.validation is None):
             return found
         try:
@@ -65,17 +66,23 @@ class Resolver:
             name = parameter.src.dependency_name
             raise TriggerError(error.reason, f"{where}dependency {name}: {error.fault}; {error.remedy}") from error
 
-    def resolve(self, src: TriggerParameterSource, where: str = "", *, skip: bool = False) -> Resolved | None:
-        """The value; `None` if the dependency has no event in this firing and there is no default, and, with `skip`, where an error would
-        say that nothing is found. `where` begins the text of errors.
+    def resolve(self, src: TriggerParameterSource, where: str = "", on_missing: OnMissing | None = None) -> Resolved | None:
+        """The value; `None` if the dependency has no event in this firing and there is no default. `where` begins the text of errors.
 
         Raises `TriggerError` where nothing is found (`ParameterNotFound`) or the data is not what it is said to be
-        (`ParameterDataUnusable`), and there is no default.
+        (`ParameterDataUnusable`), and there is no default. `on_missing` written: `null` is nothing as well; with `skip` it is `None` where
+        it would be an error; with `error` it is one also where the dependency has no event.
         """
+        skip = on_missing == "skip"
         event = self._events.get(src.dependency_name)
         finder = src.finder
         default = None if src.value is None else Resolved(gjson.Type.STRING, src.value.encode("utf-8", "surrogatepass"))
         if event is None:
+            if on_missing == "error":
+                text = (
+                    f"{where}dependency {src.dependency_name} has no event in this firing; make the condition need it, or skip it"
+                )
+                raise TriggerError("ParameterNotFound", text)
             return default
         try:
             if finder is None:
@@ -89,7 +96,7 @@ class Resolver:
                 self._warn(f"{where}dependency {src.dependency_name}: {error}; it is skipped (onMissing)")
                 return None
             raise TriggerError("ParameterDataUnusable", f"{where}dependency {src.dependency_name}: {error}") from error
-        found, why = self._find(src, finder, event, text, where)
+        found, why = self._find(src, finder, event, text, where, null=on_missing is None)
         if found is not None or default is not None or skip:
             return found or default
         raise TriggerError(
@@ -97,9 +104,9 @@ class Resolver:
         )
 
     def _find(
-        self, src: TriggerParameterSource, finder: Finder, event: Event, text: bytes, where: str
+        self, src: TriggerParameterSource, finder: Finder, event: Event, text: bytes, where: str, *, null: bool
     ) -> tuple[Resolved | None, str]:
-        """What template and key yield, or why they yield nothing."""
+        """What template and key yield, or why they yield nothing. `null` says that a null is something."""
         reasons = []
         part = "data" if src.from_data else "context"
         if finder.template_text:
@@ -114,10 +121,11 @@ class Resolver:
                 found = finder.key.get_from(event.payload, text) if text is event.data else finder.key.get(text)
             except PathError as error:
                 raise TriggerError("ParameterNotFound", f"{where}dependency {src.dependency_name}: {error}") from error
-            if found.exists:
+            if found.exists and (null or found.type is not gjson.Type.NULL):
                 kept = found.type in (gjson.Type.JSON, gjson.Type.NULL)
                 return Resolved(found.type, found.raw if kept else found.utf8), ""
-            reasons.append(f"there is nothing at {part}Key {finder.key.text!r}{self._around(src, finder.key.text, text)}")
+            nothing = "null" if found.exists else "nothing"
+            reasons.append(f"there is {nothing} at {part}Key {finder.key.text!r}{self._around(src, finder.key.text, text)}")
         return None, ", and ".join(reasons)
 
     def _render(self, src: TriggerParameterSource, finder: Finder, text: bytes) -> tuple[Resolved | None, str]:

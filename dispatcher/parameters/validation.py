@@ -8,7 +8,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from dispatcher.parameters.conversion import WANTED, ValueType, convert
 from dispatcher.parameters.presets import PATTERNS, Shape
-from tiphys.errors import PatternError, shorten
+from tiphys.errors import FaultKind, PatternError, shorten
 from tiphys.languages import gjson
 from tiphys.schema.model import Model, problem
 
@@ -43,13 +43,13 @@ class Validation(Model):
     @classmethod
     def _not_empty(cls, value: list[_Word] | None) -> list[_Word] | None:
         if value is not None and not value:
-            raise problem("is empty, so that no value is let through", "name the values, or leave it out")
+            raise problem("is empty, so that no value is let through", "name the values, or leave it out", kind=FaultKind.MISSING)
         return value
 
     @model_validator(mode="after")
     def _says_something(self) -> Validation:
         if not self.pattern and self.enum is None and self.max_length is None and self.preset is None:
-            raise problem("says nothing", f"add pattern, enum, maxLength or preset ({', '.join(PATTERNS)}), or leave it out")
+            raise problem("says nothing", f"add pattern, enum, maxLength or preset ({', '.join(PATTERNS)}), or leave it out", kind=FaultKind.MISSING)
         return self
 
     def model_post_init(self, context: Any, /) -> None:

@@ -21,13 +21,14 @@ from typing import Any, ClassVar
 from pydantic import Field, model_validator
 
 from dispatcher import objects
-from dispatcher.arguments import Argument, ArgumentValue, fixed_values
+from dispatcher.arguments import Argument, ArgumentSpec, ArgumentValue, fixed_values
 from dispatcher.naming import label_value
+from dispatcher.parameters.showing import show
 from dispatcher.trigger import Declared, Request, Services, Templates, Trigger, Work, register
 from dispatcher.workflowtemplates import API_VERSION, Catalogue, disagreement, kind_of
 from tiphys.bus.event import Event, template_root
 from tiphys.bus.firing import Firing, Target
-from tiphys.errors import FieldError, TriggerError, shorten
+from tiphys.errors import FaultKind, FieldError, TriggerError, shorten
 from tiphys.schema.model import Model, problem
 
 __all__ = ["TemplateRef", "Workflow", "WorkflowSpec"]
@@ -61,7 +62,7 @@ class WorkflowSpec(Model):
     @model_validator(mode="after")
     def _one_template(self) -> WorkflowSpec:
         if (self.template_ref is None) == (self.cluster_template_ref is None):
-            raise problem("must name one template", "set either templateRef: {name: …} or clusterTemplateRef: {name: …}")
+            raise problem("must name one template", "set either templateRef: {name: …} or clusterTemplateRef: {name: …}", kind=FaultKind.MISSING)
         return self
 
     @property
@@ -109,10 +110,10 @@ class Workflow(Trigger[WorkflowSpec]):
         title = f"{kind_of(spec.cluster_scope)} {spec.template}"
         faults = []
         for name, text, remedy in disagreement(declared, title, spec.arguments, spec.entrypoint):
-            faults.append(FieldError(name if name == "entrypoint" else f"arguments.{name}", text, remedy))
+            faults.append(FieldError(name if name == "entrypoint" else f"arguments.{name}", text, remedy, kind=FaultKind.TEMPLATE_MISMATCH))
         fixed = [(name, value) for name, written in spec.arguments.items() for value in fixed_values(written)]
         faults += [
-            FieldError(f"arguments.{name}", outside, "choose one of these", shorten(value))
+            FieldError(f"arguments.{name}", outside, "choose one of these", shorten(value), kind=FaultKind.TEMPLATE_MISMATCH)
             for name, value in fixed
             if (outside := _outside(declared, name, value)) is not None
         ]
@@ -167,8 +168,13 @@ class Workflow(Trigger[WorkflowSpec]):
         for name, value in values.items():
             if (outside := _outside(declared, name, value)) is not None:
                 raise TriggerError(
-                    "ArgumentRefused", f"argument {name!r}: {shorten(value)} {outside}; filter such events out, or extend the enum"
+                    "ArgumentRefused",
+                    f"argument {name!r}: {self._shown(name, value)} {outside}; filter such events out, or extend the enum",
                 )
+
+    def _shown(self, name: str, value: str) -> str:
+        written = self.settings.arguments.get(name)
+        return show(value, name, written.path if isinstance(written, ArgumentSpec) else str(written))
 
     def _object(self, values: Mapping[str, str]) -> dict[str, Any]:
         settings = self.settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,7 @@ from dispatcher.manifest import trigger_model
 from dispatcher.parameters import PayloadParameter, TriggerParameter, apply, construct_payload, notices
 from dispatcher.parameters.conversion import convert
 from dispatcher.parameters.presets import PATTERNS, Shape
+from dispatcher.parameters.validation import Validation
 from dispatcher.program import TriggerProgram
 from dispatcher.triggers.http import HttpSpec
 from tests.dispatcher.support import World
@@ -187,6 +188,25 @@ class TestValidate:
         assert why in error.problem
         assert "widen validate" in error.problem
 
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"src": {"dataKey": "body.token"}},
+            {"src": {"dataTemplate": "{{ index .Input.body `token` }}"}},
+            {"src": {"dataKey": "body.plain"}, "dest": "metadata.annotations.api-key"},
+        ],
+    )
+    def test_a_value_that_may_be_secret_is_not_shown(self, fields: dict[str, Any]) -> None:
+        data = b'{"body":{"token":"hunter2!","plain":"hunter2!"}}'
+
+        for refusal in ({"validate": {"preset": "word"}}, {"type": "int"}):
+            text = refused("", data=data, **fields, **refusal).problem
+            assert "hunter2" not in text
+            assert "a value of 8 characters, not shown" in text
+
+    def test_the_value_of_an_author_is_shown(self) -> None:
+        assert "'a b'" in refused("author", data=b'{"body":{"author":"a b"}}', validate={"preset": "word"}).problem
+
     def test_what_a_shell_would_run_is_no_git_ref(self) -> None:
         assert "$(reboot)" in refused("bad", validate={"preset": "git-ref"}).problem
 
@@ -213,8 +233,11 @@ class TestOnMissing:
     def test_skip_sets_what_is_there(self) -> None:
         assert applied("ref", onMissing="skip") == "main"
 
-    def test_null_is_a_value(self) -> None:
-        assert applied("nul", onMissing="skip") == "null"
+    def test_null_is_missing_where_it_is_written_what_to_do_then_and_a_value_elsewhere(self) -> None:
+        assert applied("nul") == "null"
+        assert applied("nul", onMissing="skip") == "old"
+        assert applied(src={"dataKey": "body.nul", "value": "d"}, onMissing="default") == "d"
+        assert "there is null at dataKey 'body.nul'" in refused("nul", onMissing="error").problem
 
     def test_skip_is_for_what_is_missing_and_not_for_what_is_refused(self) -> None:
         assert refused("bad", onMissing="skip", validate={"preset": "git-ref"}).reason == "ParameterRefused"
@@ -232,10 +255,16 @@ class TestOnMissing:
     def test_default_uses_the_value(self) -> None:
         assert applied(src={"dataKey": "body.none", "value": "d"}, onMissing="default") == "d"
 
-    def test_error_is_the_rule_without_it(self) -> None:
+    def test_error_is_the_rule_without_it_for_an_event_that_is_there(self) -> None:
         assert str(refused("none", onMissing="error")) == str(refused("none"))
-        one = TriggerParameter.model_validate(written(src={"dataKey": "body.n"}, onMissing="error"))
-        assert apply([one], b"{}", {}) == b"{}"
+
+    def test_a_dependency_without_an_event_is_left_out_unless_it_is_written_that_this_is_an_error(self) -> None:
+        plain, strict = [
+            TriggerParameter.model_validate(written(src={"dataKey": "body.n"}, **fields)) for fields in ({}, {"onMissing": "error"})
+        ]
+        assert apply([plain], b"{}", {}) == b"{}"
+        with pytest.raises(TriggerError, match=r"ParameterNotFound: .*dependency dep has no event in this firing; .*skip"):
+            apply([strict], b"{}", {})
 
 
 class TestFaultsAtLoad:
@@ -323,6 +352,31 @@ class TestPresets:
     )
     def test_repo_takes_nothing_that_leads_elsewhere(self, text: str) -> None:
         assert not Shape("repo").allows(text)
+
+    def test_the_names_of_the_presets_are_those_that_can_be_written(self) -> None:
+        assert set(get_args(get_args(Validation.model_fields["preset"].annotation)[0])) == set(PATTERNS)
+
+    @pytest.mark.parametrize(
+        "text", ["main", "feature/#12-x", "v1.2", "refs/heads/ünder", "@x", "a.lockfile", "dependabot/npm/x-1.0"]
+    )
+    def test_git_ref_takes_branches_and_tags(self, text: str) -> None:
+        assert Shape("git-ref").allows(text)
+
+    @pytest.mark.parametrize(
+        "text", ["", "-x", "#1", "@", "a..b", "a//b", "a/", "/a", "a.", ".a", "a.lock", "a.lock/b", "a@{1}", "a~1"]
+    )
+    def test_git_ref_takes_nothing_that_git_or_a_shell_reads_otherwise(self, text: str) -> None:
+        assert not Shape("git-ref").allows(text)
+
+    @pytest.mark.parametrize("text", ["0.0.0", "v1.2.3-rc.1", "1.0.0-alpha-1.x.0+build.007", "10.20.30"])
+    def test_semver_takes_versions(self, text: str) -> None:
+        assert Shape("semver").allows(text)
+
+    @pytest.mark.parametrize(
+        "text", ["", "1.2", "01.2.3", "1.2.3-", "1.2.3-a..b", "1.2.3-01", "1.2.3+", "V1.2.3", "1.2.3 ", "1.2.3.4"]
+    )
+    def test_semver_takes_nothing_else(self, text: str) -> None:
+        assert not Shape("semver").allows(text)
 
     @given(st.sampled_from(sorted(PATTERNS)), st.text(st.sampled_from(" \t\n;|&$`'\"<>(){}*?!\\"), min_size=1), st.text())
     def test_no_preset_takes_what_a_shell_reads(self, name: str, special: str, rest: str) -> None:
