@@ -202,7 +202,11 @@ def notices(parameter: PayloadParameter, path: str) -> list[FieldError]:
     finder = src.finder
     if src.from_data and (src.context_key or src.context_template):
         name = "contextKey" if src.context_key else "contextTemplate"
-        found.append(FieldError(f"{path}.src.{name}", "is ignored, since a data field is set", "leave one of them out", kind=FaultKind.IGNORED))
+        found.append(
+            FieldError(
+                f"{path}.src.{name}", "is ignored, since a data field is set", "leave one of them out", kind=FaultKind.IGNORED
+            )
+        )
     if src.use_raw_data and parameter.type is not None:
         text = f"has no effect beside type: {parameter.type}"
         found.append(FieldError(f"{path}.src.useRawData", text, "leave it out", kind=FaultKind.IGNORED))
@@ -212,5 +216,7 @@ def notices(parameter: PayloadParameter, path: str) -> list[FieldError]:
     if finder is not None and finder.template_error:
         name = "dataTemplate" if src.from_data else "contextTemplate"
         text = f"cannot be compiled ({finder.template_error}), so {_LATER}"
-        found.append(FieldError(f"{path}.src.{name}", text, "correct it", shorten(finder.template_text), kind=FaultKind.BROKEN_TEMPLATE))
+        found.append(
+            FieldError(f"{path}.src.{name}", text, "correct it", shorten(finder.template_text), kind=FaultKind.BROKEN_TEMPLATE)
+        )
     return found

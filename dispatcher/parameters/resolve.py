@@ -79,10 +79,8 @@ class Resolver:
         default = None if src.value is None else Resolved(gjson.Type.STRING, src.value.encode("utf-8", "surrogatepass"))
         if event is None:
             if on_missing == "error":
-                text = (
-                    f"{where}dependency {src.dependency_name} has no event in this firing; make the condition need it, or skip it"
-                )
-                raise TriggerError("ParameterNotFound", text)
+                why = f"dependency {src.dependency_name} has no event in this firing; make the condition need it, or write onMissing: skip"
+                raise TriggerError("ParameterNotFound", f"{where}{why}")
             return default
         try:
             if finder is None:

@@ -49,7 +49,11 @@ class Validation(Model):
     @model_validator(mode="after")
     def _says_something(self) -> Validation:
         if not self.pattern and self.enum is None and self.max_length is None and self.preset is None:
-            raise problem("says nothing", f"add pattern, enum, maxLength or preset ({', '.join(PATTERNS)}), or leave it out", kind=FaultKind.MISSING)
+            raise problem(
+                "says nothing",
+                f"add pattern, enum, maxLength or preset ({', '.join(PATTERNS)}), or leave it out",
+                kind=FaultKind.MISSING,
+            )
         return self
 
     def model_post_init(self, context: Any, /) -> None:
