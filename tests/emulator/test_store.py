@@ -160,3 +160,17 @@ async def test_a_disk_that_takes_no_more_refuses_and_heals(opened: Opened) -> No
     opened.store._writer.pragma("max_page_count", 1_000_000)
     await opened.put("big", text="x" * 100_000)
     assert opened.store.get(Key("g/things", "ns", "big")) is not None
+
+
+async def test_a_store_may_be_closed_before_its_last_sync(tmp_path: Path) -> None:
+    failed: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+    opened = await open_store(tmp_path)
+    await opened.put("a")
+    await asyncio.to_thread(opened.store.close)
+    await asyncio.sleep(0.05)  # the sync was due meanwhile
+
+    assert failed == []
+    second = await open_store(tmp_path)
+    assert second.store.get(Key("g/things", "ns", "a")) is not None
+    await asyncio.to_thread(second.store.close)

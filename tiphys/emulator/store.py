@@ -175,6 +175,7 @@ class Store:
         path = str(folder / "objects.sqlite")
         self._waiting: list[_Mutation] = []
         self._syncing = False
+        self._closed = False
         self._writer = apsw.Connection(path)
         self._writer.set_busy_timeout(5000)
         self._writer.pragma("journal_mode", "wal")
@@ -227,6 +228,7 @@ class Store:
 
     def close(self) -> None:
         """Bring all to the disk and close. Called when nothing is served any more."""
+        self._closed = True  # closing brings all to the disk itself
         self._disk.shutdown()
         os.close(self._log)
         for connection in (self._checkpointer, self._reader, self._writer):
@@ -292,7 +294,11 @@ class Store:
             return
         if not self._syncing:
             self._syncing = True
-            self._loop.call_later(_SYNC, self._disk.submit, self._bring_to_disk)
+            self._loop.call_later(_SYNC, self._sync)
+
+    def _sync(self) -> None:
+        if not self._closed:
+            self._disk.submit(self._bring_to_disk)
 
     def _bring_to_disk(self) -> None:
         """In a thread of its own."""
