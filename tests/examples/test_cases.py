@@ -16,7 +16,12 @@ FOLDERS = sorted(path.parent for path in (ROOT / "examples").glob("*/cases"))
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
 def test_every_case_of_an_example_is_as_it_says(folder: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tiphys.app.cli", "test", str(folder)], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
+        [sys.executable, "-m", "tiphys.app.cli", "test", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
     )
 
     assert done.returncode == 0, done.stdout + done.stderr

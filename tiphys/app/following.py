@@ -24,13 +24,14 @@ _ATTEMPTS: Final = 5
 
 
 class Follower:
-    """Follows one origin. `embedded` is the embedded API, which gets the Secrets, WorkflowTemplates and their like of files; `None` on a
-    cluster, where such objects are the owner's to apply."""
+    """Follows one origin. `embedded` is the embedded API, which gets the Secrets, WorkflowTemplates and their like of files, and the
+    namespaces that these name; `None` on a cluster, where such objects are the owner's to apply."""
 
     def __init__(self, origin: Origin, catalog: Catalog, embedded: Kube | None = None) -> None:
         self._origin, self._catalog, self._embedded = origin, catalog, embedded
         self._present: set[Key] = set()
         self._told: set[str] = set()
+        self._namespaces: set[str] = set()
 
     async def run(self, answered: Callable[[], None]) -> None:
         """Follow for ever; `answered` is called once the origin has told everything that it has."""
@@ -58,19 +59,25 @@ class Follower:
         ours = change.kind in KINDS
         if ours or change.kind in TEMPLATE_KINDS:
             await self._catalog.put(document, self._origin.label)
-        if ours or isinstance(self._origin, ClusterOrigin):
+        if isinstance(self._origin, ClusterOrigin):
+            return
+        if self._embedded is not None and change.namespace not in {"", *self._namespaces}:
+            namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": change.namespace}}
+            await self._apply(self._embedded, change._replace(namespace=""), namespace)
+            self._namespaces.add(change.namespace)
+        if ours:
             return
         if self._embedded is not None:
-            await self._apply(self._embedded, change, document)
+            await self._apply(self._embedded, change, document.object)
         elif change.kind not in self._told:
             self._told.add(change.kind)
             _log.info("not applied: on a cluster apply it with kubectl", action="not-applied", kind=change.kind, where=change.where)
 
-    async def _apply(self, kube: Kube, change: Change, document: Document) -> None:
+    async def _apply(self, kube: Kube, change: Change, obj: dict[str, Any]) -> None:
         """What was applied once stays there when its file goes: it may be in use."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                await _create_or_update(kube, document.object, change.namespace)
+                await _create_or_update(kube, obj, change.namespace)
             except Refused as error:
                 _log.error("an object is refused", action="apply-refused", where=change.where, error=str(error))
                 return
