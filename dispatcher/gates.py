@@ -36,6 +36,8 @@ class Gate(ABC):
 
     #: seconds for which the ledger is to remember when an attempt began; 0: not at all
     remembered: float = 0.0
+    #: whether the ledger is to give firings strictly in order
+    in_order: bool = False
 
     async def load(self, ledger: Ledger, key: TriggerKey) -> None:  # noqa: B027  most have nothing to load
         """Learn what an earlier process left. Until then the gate counts as shut. Raises `StoreError`."""
@@ -76,8 +78,11 @@ class _Trigger:
 
 
 class Gates:
-    """The gates of all triggers that have some. `changed` is called when one opens. `room` and `shut` are what a claim asks for: how many
-    more of a trigger may be claimed, and the triggers of which none may."""
+    """The gates of all triggers that have some. `changed` is called when one opens.
+
+    What a claim asks for: `room`, how many more of a trigger may be claimed; `shut`, the triggers of which none may; `in_order`, those
+    whose firings must not overtake each other.
+    """
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
@@ -87,6 +92,7 @@ class Gates:
         self._timer: asyncio.TimerHandle | None = None
         self.room: dict[TriggerKey, int] = {}
         self.shut: set[TriggerKey] = set()
+        self.in_order: set[TriggerKey] = set()
 
     def put(self, key: TriggerKey, gates: Sequence[Gate]) -> None:
         """A trigger has these gates from now on. Those that are equal to the ones it had are kept as they are."""
@@ -99,12 +105,17 @@ class Gates:
         trigger = self._triggers[key] = _Trigger(key, gates)
         self._unloaded.append(trigger)
         self.shut.add(key)
+        if any(gate.in_order for gate in gates):
+            self.in_order.add(key)
+        else:
+            self.in_order.discard(key)
 
     def remove(self, key: TriggerKey) -> None:
         """A trigger is gone."""
         if self._triggers.pop(key, None) is not None:
             self.room.pop(key, None)
             self.shut.discard(key)
+            self.in_order.discard(key)
 
     async def load(self, ledger: Ledger) -> None:
         """Let new gates learn what an earlier process left. Raises `StoreError`; what is not loaded then is so at the next call."""

@@ -22,6 +22,7 @@ from dispatcher.trigger import Notice, Templates, Trigger, registered
 from tiphys.errors import FieldError
 from tiphys.schema.backoff import Backoff
 from tiphys.schema.conditions import ConditionFields
+from tiphys.schema.limits import Order
 from tiphys.schema.model import Model, problem
 from tiphys.schema.once import Once
 
@@ -58,7 +59,7 @@ class TriggerSpec(Model):
     `parameters` are set in the template itself, before anything else. `retryStrategy` absent: what may heal is tried for 24 hours.
     `atLeastOnce: false`: at most once. Extensions of ours: `onConflict` (`fail`, or `skip`: an object that somebody else made under the
     name counts as done), `onUnknown` (`retry`, or `dead`: what may have been done and is not there is not done again), `once` (what has
-    the same key fires once).
+    the same key fires once), `order` (firings that do not overtake each other).
     """
 
     template: Template
@@ -71,6 +72,7 @@ class TriggerSpec(Model):
     once: Once | None = None
     policy: Policy | None = None
     rate_limit: RateLimit | None = None
+    order: Order | None = None
 
 
 @cache

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from dispatcher.gates import Gate
 from dispatcher.manifest import TriggerSpec, chosen_type
+from dispatcher.ordering import StrictOrder
 from dispatcher.parameters import apply
 from dispatcher.policy import confirm
 from dispatcher.rates import RateGate
@@ -25,6 +26,7 @@ from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, Target, TriggerKey
 from tiphys.bus.identity import firing_id
 from tiphys.errors import LanguageError, TriggerError
+from tiphys.schema.limits import ordered
 from tiphys.schema.model import Model, field_errors
 
 __all__ = ["TriggerProgram", "render", "retry_policy"]
@@ -53,6 +55,7 @@ class TriggerProgram:
         self.refuses = kind.refuses
         self.waits_for = spec.policy.k8s if spec.policy is not None and kind.makes_objects else None
         self.rate_limit = spec.rate_limit
+        self.order = ordered(spec.order)
         self._allows = spec.policy
         self._waits_again = spec.retry_strategy is not None
         self._trigger = self._new(kind, settings)
@@ -103,7 +106,12 @@ class TriggerProgram:
 
     def gates(self) -> list[Gate]:
         """New gates for the limits of its manifest."""
-        return [] if self.rate_limit is None else [RateGate(self.rate_limit)]
+        gates: list[Gate] = []
+        if self.rate_limit is not None:
+            gates.append(RateGate(self.rate_limit))
+        if self.order == "strict":
+            gates.append(StrictOrder())
+        return gates
 
     def refusal(self, events: Mapping[str, Event]) -> TriggerError | LanguageError | None:
         """Why a firing with these events would be refused, as far as can be said at once, without I/O; for the Matcher's verdict."""

@@ -221,9 +221,11 @@ class Dispatcher:
         if free <= 0:
             await self._changed.wait()
             return []
-        limit = min(free, settings.per_trigger)
+        limit, gates = min(free, settings.per_trigger), self._gates
         asking = asyncio.create_task(
-            self._ledger.claim(limit, busy=self._busy(), room=self._gates.room, wait=_ASK_AGAIN, lease=settings.lease),
+            self._ledger.claim(
+                limit, busy=self._busy(), room=gates.room, in_order=gates.in_order, wait=_ASK_AGAIN, lease=settings.lease
+            ),
             name="dispatcher-claim",
         )
         changing = asyncio.create_task(self._changed.wait(), name="dispatcher-changed")

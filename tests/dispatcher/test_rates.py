@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from dispatcher.manifest import check, notices, trigger_model
 from dispatcher.rates import RateGate, RateLimit
@@ -28,8 +29,8 @@ def entry(limit: Any, **beside: Any) -> dict[str, Any]:
 def faults(limit: Any) -> list[str]:
     try:
         trigger_model().model_validate(entry(limit))
-    except ValueError as error:
-        return [str(fault) for fault in field_errors(error)]  # type: ignore[arg-type]  pydantic's is a ValueError
+    except ValidationError as error:
+        return [str(fault) for fault in field_errors(error)]
     return []
 
 
