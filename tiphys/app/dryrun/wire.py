@@ -52,6 +52,9 @@ class _Memory(asyncio.Transport):
     def can_write_eof(self) -> bool:
         return False
 
+    def write_eof(self) -> None:
+        """Nobody waits for it."""
+
     def pause_reading(self) -> None:
         """All has been read already."""
 
