@@ -39,7 +39,9 @@ class ArgumentSpec(Model):
     @model_validator(mode="after")
     def _one_way(self) -> ArgumentSpec:
         if (self.value is None) == (not self.from_):
-            raise problem("must have either value or from", "write {from: a-dependency, path: body.x} or {value: text}", kind=FaultKind.MISSING)
+            raise problem(
+                "must have either value or from", "write {from: a-dependency, path: body.x} or {value: text}", FaultKind.MISSING
+            )
         if self.from_ and not self.path:
             raise problem("has from, but no path", "add path, for example body.ref", kind=FaultKind.MISSING)
         if self.value is not None and (self.path or self.default is not None):
@@ -111,7 +113,10 @@ class Argument:
                 known = ", ".join(sorted(dependencies)) or "none"
                 found.append(
                     FieldError(
-                        f"{path}{below}", "names no dependency of this sensor", f"its dependencies are {known}", repr(dependency),
+                        f"{path}{below}",
+                        "names no dependency of this sensor",
+                        f"its dependencies are {known}",
+                        repr(dependency),
                         kind=FaultKind.UNKNOWN_DEPENDENCY,
                     )
                 )

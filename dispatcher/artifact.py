@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 import orjson
 from pydantic import Field, create_model, model_validator
 
-from tiphys.errors import FieldError, TriggerError, shorten
+from tiphys.errors import FaultKind, FieldError, TriggerError, shorten
 from tiphys.schema.loader import load_documents
 from tiphys.schema.model import Model, problem
 
@@ -117,7 +117,9 @@ def source_model() -> type[Source]:
 
     def some(self: Source) -> Source:
         if all(getattr(self, key) is None for key in type(self).model_fields):
-            raise problem("says nothing of where the object comes from", f"set one of {', '.join(known_artifacts())}")
+            raise problem(
+                "says nothing of where the object comes from", f"set one of {', '.join(known_artifacts())}", kind=FaultKind.MISSING
+            )
         return self
 
     validators: dict[str, Any] = {"_some": model_validator(mode="after")(some)}
@@ -145,7 +147,7 @@ def parse_objects(text: str) -> tuple[tuple[bytes, ...], tuple[FieldError, ...]]
     if loaded.errors:
         return (), loaded.errors
     if not loaded.documents:
-        return (), (FieldError("", "holds no object", "write one object"),)
+        return (), (FieldError("", "holds no object", "write one object", kind=FaultKind.MISSING),)
     if (number := len(loaded.documents)) > MOST_OBJECTS:
         return (), (FieldError("", f"holds {number} objects", f"put at most {MOST_OBJECTS} into one source"),)
     return tuple(to_json(document.object) for document in loaded.documents), ()

@@ -19,7 +19,7 @@ from dispatcher.parameters import notices as parameter_notices
 from dispatcher.policy import Policy
 from dispatcher.rates import RateLimit
 from dispatcher.trigger import Notice, Templates, Trigger, registered
-from tiphys.errors import FieldError
+from tiphys.errors import FaultKind, FieldError
 from tiphys.schema.backoff import Backoff
 from tiphys.schema.conditions import ConditionFields
 from tiphys.schema.limits import Order
@@ -85,13 +85,17 @@ def trigger_model() -> type[TriggerSpec]:
 
     def not_yet(cls: type[Model], value: Any) -> Any:
         if value is not None:
-            raise problem("is not supported yet", f"argo-events knows it; Tiphys has {', '.join(sorted(kinds))} so far")
+            raise problem(
+                "is not supported yet",
+                f"argo-events knows it; Tiphys has {', '.join(sorted(kinds))} so far",
+                kind=FaultKind.NOT_SUPPORTED,
+            )
         return value
 
     def one_kind(self: Template) -> Template:
         present = [key for key in kinds if getattr(self, key) is not None]
         if not present:
-            raise problem("says nothing of what to do", f"add one of {', '.join(sorted(kinds))}")
+            raise problem("says nothing of what to do", f"add one of {', '.join(sorted(kinds))}", kind=FaultKind.MISSING)
         if len(present) > 1 and not set(present) <= set(ARGO_TYPES):
             raise problem(f"has {' and '.join(present)}", "keep one of them")
         return self
@@ -144,9 +148,13 @@ def check(
         if spec.at_least_once is False:
             faults.append(FieldError("dlqTrigger", "needs at least once, and atLeastOnce is false", "remove atLeastOnce: false"))
         if spec.dlq_trigger.dlq_trigger is not None:
-            faults.append(FieldError("dlqTrigger.dlqTrigger", "would never be used", "remove it"))
+            faults.append(FieldError("dlqTrigger.dlqTrigger", "would never be used", "remove it", kind=FaultKind.IGNORED))
         if spec.dlq_trigger.once is not None:
-            faults.append(FieldError("dlqTrigger.once", "has no effect: each dead letter is handled once", "remove it"))
+            faults.append(
+                FieldError(
+                    "dlqTrigger.once", "has no effect: each dead letter is handled once", "remove it", kind=FaultKind.IGNORED
+                )
+            )
         faults += (_below("dlqTrigger", fault) for fault in check(spec.dlq_trigger, dependencies, namespace, templates))
     return faults
 
@@ -157,7 +165,13 @@ def notices(spec: TriggerSpec) -> list[Notice]:
     found = []
     others = [key for key in registered() if key != kind.key and getattr(spec.template, key, None) is not None]
     if others:
-        found.append(Notice("template", f"{kind.key} is used and {', '.join(others)} ignored, as in argo-events; keep one of them"))
+        found.append(
+            Notice(
+                "template",
+                f"{kind.key} is used and {', '.join(others)} ignored, as in argo-events; keep one of them",
+                kind=FaultKind.IGNORED,
+            )
+        )
     found += [Notice(f"template.{kind.key}.{notice.path}", notice.text) for notice in kind.notices(settings)]
     found += _policy_notices(spec.policy, kind)
     if spec.rate_limit is not None and spec.rate_limit.notice:
@@ -168,7 +182,11 @@ def notices(spec: TriggerSpec) -> list[Notice]:
         found += [Notice(fault.path, f"{fault.problem}; {fault.remedy}") for fault in parameter_notices(parameter, path)]
     if spec.dlq_trigger is not None:
         if spec.dlq_trigger.rate_limit is not None:
-            found.append(Notice("dlqTrigger.rateLimit", "has no effect, as in argo-events: that of its trigger counts"))
+            found.append(
+                Notice(
+                    "dlqTrigger.rateLimit", "has no effect, as in argo-events: that of its trigger counts", kind=FaultKind.IGNORED
+                )
+            )
         found += [Notice(f"dlqTrigger.{notice.path}", notice.text) for notice in notices(spec.dlq_trigger)]
     return found
 
@@ -176,7 +194,14 @@ def notices(spec: TriggerSpec) -> list[Notice]:
 def _policy_faults(policy: Policy | None, kind: type[Trigger[Any]]) -> list[FieldError]:
     if policy is None or policy.k8s is None or policy.k8s.labels or not kind.makes_objects:
         return []
-    return [FieldError("policy.k8s.labels", "is missing, so there is nothing to wait for", "name the labels that mean success")]
+    return [
+        FieldError(
+            "policy.k8s.labels",
+            "is missing, so there is nothing to wait for",
+            "name the labels that mean success",
+            kind=FaultKind.MISSING,
+        )
+    ]
 
 
 def _policy_notices(policy: Policy | None, kind: type[Trigger[Any]]) -> list[Notice]:
@@ -185,7 +210,7 @@ def _policy_notices(policy: Policy | None, kind: type[Trigger[Any]]) -> list[Not
         return []
     effects = {"k8s": kind.makes_objects, "status": kind.key == "http"}
     return [
-        Notice(f"policy.{key}", f"has no effect on {kind.key}")
+        Notice(f"policy.{key}", f"has no effect on {kind.key}", kind=FaultKind.IGNORED)
         for key, effect in effects.items()
         if not effect and getattr(policy, key) is not None
     ]
@@ -204,7 +229,13 @@ def _unknown_dependency(path: str, parameter: TriggerParameter, dependencies: fr
         return ()
     known = ", ".join(sorted(dependencies)) or "none"
     return (
-        FieldError(f"{path}.src.dependencyName", "names no dependency of this sensor", f"its dependencies are {known}", repr(name)),
+        FieldError(
+            f"{path}.src.dependencyName",
+            "names no dependency of this sensor",
+            f"its dependencies are {known}",
+            repr(name),
+            kind=FaultKind.UNKNOWN_DEPENDENCY,
+        ),
     )
 
 

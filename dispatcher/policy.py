@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 from dispatcher.retry import POLICY_NOT_MET
 from tiphys.bus.firing import Target
 from tiphys.clients.kube import Kube
-from tiphys.errors import ClientError, TriggerError
+from tiphys.errors import ClientError, FaultKind, TriggerError
 from tiphys.schema.backoff import Backoff
 from tiphys.schema.model import Model, problem
 
@@ -44,7 +44,9 @@ class StatusPolicy(Model):
     @classmethod
     def _some(cls, value: list[int]) -> list[int]:
         if not value:
-            raise problem("is empty, so nothing could ever succeed", "list the good statuses, for example [200, 201]")
+            raise problem(
+                "is empty, so nothing could ever succeed", "list the good statuses, for example [200, 201]", kind=FaultKind.MISSING
+            )
         return value
 
 

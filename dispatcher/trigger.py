@@ -19,7 +19,7 @@ from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, Target
 from tiphys.clients.http import HttpClient
 from tiphys.clients.kube import Kube
-from tiphys.errors import FieldError, TriggerError
+from tiphys.errors import FaultKind, FieldError, TriggerError
 from tiphys.schema.model import Model
 from tiphys.schema.secret import Secrets
 
@@ -71,10 +71,12 @@ class Request:
 
 
 class Notice(NamedTuple):
-    """Something about an accepted trigger that its owner should know; `path` as in `FieldError`, `text` for people."""
+    """Something about an accepted trigger that its owner should know; `path` as in `FieldError`, `text` for people, `kind` the rule of
+    `tiphys lint`."""
 
     path: str
     text: str
+    kind: FaultKind = FaultKind.REMARK
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -18,10 +18,10 @@ import eventsource.sources  # noqa: F401  all of them, now: the first manifest i
 from eventsource import filter as filters
 from eventsource.source import Listener, Notice, registered
 from tiphys.bus.event import DEFAULT_BUS
-from tiphys.errors import FieldError, ManifestError, shorten
+from tiphys.errors import FaultKind, FieldError, ManifestError, shorten
 from tiphys.schema.model import Model, UnknownField, field_errors, unknown_fields
 
-__all__ = ["Entry", "EventSource", "Parsed", "parse"]
+__all__ = ["Entry", "EventSource", "Examined", "Parsed", "examine", "parse"]
 
 # fmt: off
 ARGO_SOURCES: Final = frozenset((
@@ -80,8 +80,26 @@ class Parsed:
     notices: tuple[Notice, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """All there is to say about an EventSource; with `errors` there is no `manifest`."""
+
+    manifest: EventSource | None
+    errors: tuple[FieldError, ...]
+    unknown: tuple[UnknownField, ...]
+    notices: tuple[Notice, ...]
+
+
 def parse(manifest: Mapping[str, Any], namespace: str = "default") -> Parsed:
     """Read an object of kind EventSource; `namespace` is for one that names none. Raises `ManifestError` with every fault."""
+    found = examine(manifest, namespace)
+    if found.manifest is None:
+        raise ManifestError(found.errors)
+    return Parsed(found.manifest, found.unknown, found.notices)
+
+
+def examine(manifest: Mapping[str, Any], namespace: str = "default") -> Examined:
+    """As `parse`, with what there is to say also about one that is refused. Raises nothing."""
     return _Reading(manifest, namespace).result()
 
 
@@ -94,7 +112,7 @@ class _Reading:
         spec = self._map(manifest.get("spec"), "spec")
         name = self._text(metadata, "name", "metadata.name", "")
         if not name:
-            self.errors.append(FieldError("metadata.name", "is missing", "give the object a name"))
+            self.errors.append(FieldError("metadata.name", "is missing", "give the object a name", kind=FaultKind.MISSING))
         bus = self._text(spec, "eventBusName", "spec.eventBusName", DEFAULT_BUS)
         entries = tuple(self._entries(spec))
         self.manifest = EventSource(
@@ -105,19 +123,19 @@ class _Reading:
             self._text(metadata, "creationTimestamp", "metadata.creationTimestamp", ""),
         )
         if not entries and not self.errors:
-            self.notices.append(Notice("spec", f"has no event source; write one of {', '.join(sorted(registered()))}"))
+            text = f"has no event source; write one of {', '.join(sorted(registered()))}"
+            self.notices.append(Notice("spec", text, FaultKind.MISSING))
 
-    def result(self) -> Parsed:
-        if self.errors:
-            raise ManifestError(self.errors)
-        return Parsed(self.manifest, tuple(self.unknown), tuple(self.notices))
+    def result(self) -> Examined:
+        return Examined(None if self.errors else self.manifest, tuple(self.errors), tuple(self.unknown), tuple(self.notices))
 
     def _map(self, value: Any, path: str) -> Mapping[str, Any]:
         if value is None:
             return {}
         if isinstance(value, Mapping):
             return value
-        self.errors.append(FieldError(path, "must be a map", "write 'key: value' lines below it", shorten(value)))
+        remedy = "write 'key: value' lines below it"
+        self.errors.append(FieldError(path, "must be a map", remedy, shorten(value), kind=FaultKind.WRONG_TYPE))
         return {}
 
     def _text(self, within: Mapping[str, Any], key: str, path: str, default: str) -> str:
@@ -126,7 +144,7 @@ class _Reading:
             return default
         if isinstance(value, str):
             return value
-        self.errors.append(FieldError(path, "must be a string", "put it in quotes", shorten(value)))
+        self.errors.append(FieldError(path, "must be a string", "put it in quotes", shorten(value), kind=FaultKind.WRONG_TYPE))
         return default
 
     def _entries(self, spec: Mapping[str, Any]) -> Iterator[Entry]:
@@ -138,10 +156,11 @@ class _Reading:
                 yield from self._of_type(key, known[key], self._map(value, path), seen)
             elif key in _NO_EFFECT:
                 if value:
-                    self.notices.append(Notice(path, _NO_EFFECT[key]))
+                    self.notices.append(Notice(path, _NO_EFFECT[key], FaultKind.HARMLESS))
             elif key in ARGO_SOURCES:
                 remedy = f"take it out, or keep it in argo-events; supported are {', '.join(sorted(known))}"
-                self.errors.append(FieldError(path, "is an event source that is not supported yet", remedy))
+                text = "is an event source that is not supported yet"
+                self.errors.append(FieldError(path, text, remedy, kind=FaultKind.NOT_SUPPORTED))
             elif key != "eventBusName":
                 near = difflib.get_close_matches(str(key), [*known, *ARGO_SOURCES, *_NO_EFFECT, "eventBusName"], n=1, cutoff=0.7)
                 self._unknown(UnknownField(path, near[0] if near else ""))
@@ -152,11 +171,12 @@ class _Reading:
             if not isinstance(settings, Mapping):
                 remedy = f"write the event's name and below it its settings: {key}: {{example: {{{event}: …}}}}"
                 problem = "should be a map: an event's name to its settings"
-                self.errors.append(FieldError(path, problem, remedy, shorten(settings)))
+                self.errors.append(FieldError(path, problem, remedy, shorten(settings), kind=FaultKind.WRONG_TYPE))
                 continue
             if event in seen:
                 remedy = "choose another name: sensors find an event by the EventSource and this name alone"
-                self.errors.append(FieldError(path, f"is the name of an event below {seen[event]} as well", remedy))
+                text = f"is the name of an event below {seen[event]} as well"
+                self.errors.append(FieldError(path, text, remedy, kind=FaultKind.DUPLICATE_NAME))
                 continue
             seen[event] = f"spec.{key}"
             for field in unknown_fields(listener.spec, settings, path):
@@ -167,9 +187,9 @@ class _Reading:
                 self.errors += field_errors(error, path)
                 continue
             faults = [*listener.check(spec), *filters.faults(spec)]
-            self.errors += [FieldError(_below(path, fault.path), fault.problem, fault.remedy, fault.shown) for fault in faults]
+            self.errors += [replace(fault, path=_below(path, fault.path)) for fault in faults]
             notices = listener.notices(spec) if faults else [*listener.notices(spec), *filters.notices(spec)]
-            self.notices += [Notice(_below(path, notice.path), notice.text) for notice in notices]
+            self.notices += [notice._replace(path=_below(path, notice.path)) for notice in notices]
             if not faults:
                 yield Entry(key, str(event), listener, spec)
 
@@ -182,7 +202,8 @@ class _Reading:
         protecting = [key for key in known if key in _PROTECTING_FIELDS] or ["authSecret"]
         hint = difflib.get_close_matches(name, protecting, n=1, cutoff=0.0)[0]
         remedy = f"did you mean {hint}? write that, or take it out"
-        self.errors.append(FieldError(field.path, "is no field, and looks as if it should protect", remedy))
+        text = "is no field, and looks as if it should protect"
+        self.errors.append(FieldError(field.path, text, remedy, kind=FaultKind.MISSPELT_PROTECTION))
 
 
 def _below(path: str, relative: str) -> str:

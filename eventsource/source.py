@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from tiphys.bus.event import Event
 from tiphys.bus.ledger import Cursor
-from tiphys.errors import FieldError
+from tiphys.errors import FaultKind, FieldError
 from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
 
@@ -54,10 +54,12 @@ class Address(NamedTuple):
 
 
 class Notice(NamedTuple):
-    """Something about an accepted manifest that its owner should know; `path` as in `FieldError`, `text` for people."""
+    """Something about an accepted manifest that its owner should know; `path` as in `FieldError`, `text` for people, `kind` the rule of
+    `tiphys lint`."""
 
     path: str
     text: str
+    kind: FaultKind = FaultKind.REMARK
 
 
 class Health(Protocol):

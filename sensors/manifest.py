@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from tiphys.errors import FaultKind
 from tiphys.schema.conditions import ConditionFields
 from tiphys.schema.model import Model, problem
 from tiphys.schema.once import Once
@@ -45,9 +46,11 @@ class DataFilter(Model):
     @classmethod
     def _values_say_something(cls, value: list[str]) -> list[str]:
         if not value:
-            raise problem("has no values, so nothing could ever pass", "list at least one value")
+            raise problem("has no values, so nothing could ever pass", "list at least one value", kind=FaultKind.MISSING)
         if "" in value:
-            raise problem("has an empty value", 'write a regular expression that matches an empty text, "^$"')
+            raise problem(
+                "has an empty value", 'write a regular expression that matches an empty text, "^$"', kind=FaultKind.MISSING
+            )
         return value
 
 
@@ -65,7 +68,7 @@ class ContextFilter(Model):
     @model_validator(mode="after")
     def _asks_something(self) -> ContextFilter:
         if not (self.type or self.subject or self.source or self.datacontenttype):
-            raise problem("compares nothing", "set type, subject, source or datacontenttype")
+            raise problem("compares nothing", "set type, subject, source or datacontenttype", kind=FaultKind.MISSING)
         return self
 
 
@@ -87,7 +90,9 @@ class ExprFilter(Model):
     def _has_fields(cls, value: list[ExprField]) -> list[ExprField]:
         if not value:
             raise problem(
-                "has no entries, so the expression would be skipped", "add the path and the name of each value that it uses"
+                "has no entries, so the expression would be skipped",
+                "add the path and the name of each value that it uses",
+                kind=FaultKind.MISSING,
             )
         return value
 
@@ -128,7 +133,7 @@ class GitFilter(Model):
             if wanted and ignored:
                 raise problem(f"has both {name} and its opposite", f"keep {name} and take away with patterns that begin with !")
         if not (any(wanted or ignored for _, wanted, ignored in pairs) or self.skip_ci):
-            raise problem("asks for nothing", "set branches, tags, paths, their opposites or skipCI")
+            raise problem("asks for nothing", "set branches, tags, paths, their opposites or skipCI", kind=FaultKind.MISSING)
         return self
 
 
@@ -204,7 +209,7 @@ class SensorSpec(Model, Generic[TriggerT]):
     @classmethod
     def _dependencies(cls, value: list[Dependency]) -> list[Dependency]:
         if not value:
-            raise problem("has no entries, so the sensor could never fire", "add a dependency")
+            raise problem("has no entries, so the sensor could never fire", "add a dependency", kind=FaultKind.MISSING)
         _unique([dependency.name for dependency in value], "dependencies")
         return value
 
@@ -212,11 +217,15 @@ class SensorSpec(Model, Generic[TriggerT]):
     @classmethod
     def _some_trigger(cls, value: list[TriggerT]) -> list[TriggerT]:
         if not value:
-            raise problem("has no entries, so the sensor could never do anything", "add a trigger")
+            raise problem("has no entries, so the sensor could never do anything", "add a trigger", kind=FaultKind.MISSING)
         return value
 
 
 def _unique(names: Sequence[str], kind: str) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise problem(f"names {', '.join(map(repr, twice))} more than once", f"give each of the {kind} a name of its own")
+        raise problem(
+            f"names {', '.join(map(repr, twice))} more than once",
+            f"give each of the {kind} a name of its own",
+            kind=FaultKind.DUPLICATE_NAME,
+        )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from tiphys.bus.event import Event, template_root
-from tiphys.errors import FieldError, LanguageError, TemplateError, shorten
+from tiphys.errors import FaultKind, FieldError, LanguageError, TemplateError, shorten
 from tiphys.languages import duration, gotemplate_strict
 from tiphys.languages.gotemplate_names import field_name, root_names
 from tiphys.schema.once import Once
@@ -47,7 +47,13 @@ class OnceKey:
         for name in root_names(spec.key):
             if name not in names:
                 known = ", ".join(dependencies)
-                yield FieldError(f"{path}.key", "names no dependency of this trigger", f"its dependencies are {known}", repr(name))
+                yield FieldError(
+                    f"{path}.key",
+                    "names no dependency of this trigger",
+                    f"its dependencies are {known}",
+                    repr(name),
+                    kind=FaultKind.UNKNOWN_DEPENDENCY,
+                )
 
     def render(self, events: Mapping[str, Event]) -> str:
         """The key of a firing with these events, by dependency. Raises `TemplateError`."""

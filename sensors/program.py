@@ -17,7 +17,7 @@ from sensors.once import OnceKey
 from sensors.scripts import Runner
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, TriggerKey
-from tiphys.errors import FieldError, ManifestError, TiphysError, shorten
+from tiphys.errors import FaultKind, FieldError, ManifestError, TiphysError, shorten
 from tiphys.schema.once import Once
 
 __all__ = ["Check", "DependencyProgram", "SensorProgram", "TriggerProgram"]
@@ -93,7 +93,11 @@ class SensorProgram:
             if template.name in taken:
                 faults.append(
                     FieldError(
-                        f"spec.triggers[{index}].template.name", "is used twice", "give it another name", shorten(template.name)
+                        f"spec.triggers[{index}].template.name",
+                        "is used twice",
+                        "give it another name",
+                        shorten(template.name),
+                        kind=FaultKind.DUPLICATE_NAME,
                     )
                 )
             taken.add(template.name)
@@ -107,7 +111,7 @@ class SensorProgram:
                     TriggerProgram(index, key, decider.condition, held, decider.gate, decider.reset, decider.correlate, once)
                 )
         if faults:
-            raise ManifestError(faults)
+            raise ManifestError(faults, notices)
         return cls(namespace, name, spec.event_bus_name, revision, since, tuple(dependencies), tuple(triggers), tuple(notices))
 
     def checked(self, checks: Mapping[TriggerKey, Check]) -> SensorProgram:

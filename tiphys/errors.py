@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "CronError",
     "DurationError",
     "ExpressionError",
+    "FaultKind",
     "FieldError",
     "JsonError",
     "LanguageError",
@@ -87,12 +89,50 @@ class SettingsError(TiphysError):
         self.name, self.problem, self.remedy = name, problem, remedy
 
 
+class FaultKind(StrEnum):
+    """What sort of thing is wrong with a manifest, or seldom meant. `tiphys lint` has one rule for each (`tiphys.app.rules`)."""
+
+    UNREADABLE = "unreadable"
+    UNKNOWN_FIELD = "unknown-field"
+    MISSPELT_PROTECTION = "misspelt-protection"
+    MISSING = "missing-field"
+    WRONG_TYPE = "wrong-type"
+    NOT_SUPPORTED = "not-supported"
+    DUPLICATE_NAME = "duplicate-name"
+    INVALID = "invalid-value"
+    UNKNOWN_DEPENDENCY = "unknown-dependency"
+    TEMPLATE_MISMATCH = "template-mismatch"
+    SAME_OBJECT = "same-object"
+    WRONG_PLACE = "wrong-place"
+    SOURCE_MISMATCH = "source-mismatch"
+    NOT_EQUAL_TO_SEVERAL = "not-equal-to-several"
+    ORDERED_STRINGS = "ordered-strings"
+    IGNORED_COMPARATOR = "ignored-comparator"
+    OR_DROPS_ON_ERROR = "or-drops-on-error"
+    NEVER_TRUE = "never-true"
+    IGNORED = "ignored-field"
+    UNNAMED_VALUE = "unnamed-value"
+    BROKEN_TEMPLATE = "broken-template"
+    UNSEEN_WHILE_DOWN = "unseen-while-down"
+    HOOK_NOT_CREATED = "hook-not-created"
+    HELD_WITHOUT_END = "held-without-end"
+    WHOLE_EVENT = "whole-event"
+    UNUSABLE_BUS = "unusable-bus-setting"
+    POINTLESS = "pointless"
+    REMARK = "remark"
+    OPEN_ROUTE = "open-webhook"
+    CODE_INJECTION = "code-injection"
+    OPEN_CODE_INJECTION = "open-code-injection"
+    HARMLESS = "removed-fields"
+    EMBEDDED_BUS = "embedded-bus"
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One field of a manifest that is wrong.
 
     `path` is dotted with indices (`spec.triggers[0].template.name`); `where` is `file:line` or empty; `shown` is the value as
-    it is printed, or empty where the field is missing.
+    it is printed, or empty where the field is missing; `kind` says which rule of `tiphys lint` it falls under.
     """
 
     path: str
@@ -100,6 +140,7 @@ class FieldError:
     remedy: str = ""
     shown: str = ""
     where: str = ""
+    kind: FaultKind = FaultKind.INVALID
 
     def __str__(self) -> str:
         head = f"{self.where}: " if self.where else ""
@@ -109,12 +150,14 @@ class FieldError:
 
 
 class ManifestError(TiphysError):
-    """A manifest is refused. `errors` has every field at fault, in the order of the text."""
+    """A manifest is refused. `errors` has every field at fault, in the order of the text; `notices` what is no fault and was found
+    beside them."""
 
     exit_code = 3
 
-    def __init__(self, errors: Sequence[FieldError]) -> None:
+    def __init__(self, errors: Sequence[FieldError], notices: Sequence[FieldError] = ()) -> None:
         self.errors = tuple(errors)
+        self.notices = tuple(notices)
         super().__init__("\n".join(map(str, self.errors)))
 
 
@@ -146,7 +189,15 @@ class DurationError(LanguageError):
 
 
 class ConditionError(LanguageError):
+    """The `conditions` of a trigger. `kind` is that of the fault in the manifest."""
+
     language = "conditions"
+
+    def __init__(
+        self, text: str, problem: str, remedy: str = "", offset: int | None = None, *, kind: FaultKind = FaultKind.INVALID
+    ) -> None:
+        super().__init__(text, problem, remedy, offset)
+        self.kind = kind
 
 
 class PatternError(LanguageError):

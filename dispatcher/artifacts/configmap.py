@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from dispatcher.artifact import Artifact, objects_of, register_artifact
 from dispatcher.trigger import Services
-from tiphys.errors import FieldError
+from tiphys.errors import FaultKind, FieldError
 from tiphys.schema.secret import ConfigMapRef
 
 __all__ = ["ConfigMap"]
@@ -24,7 +24,9 @@ class ConfigMap(Artifact):
     def check(cls, value: ConfigMapRef) -> list[FieldError]:
         """A reference that names no ConfigMap or no key."""
         return [
-            FieldError(field, "is empty", f"give the ConfigMap's {field}") for field in ("name", "key") if not getattr(value, field)
+            FieldError(field, "is empty", f"give the ConfigMap's {field}", kind=FaultKind.MISSING)
+            for field in ("name", "key")
+            if not getattr(value, field)
         ]
 
     @classmethod

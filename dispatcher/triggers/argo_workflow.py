@@ -24,7 +24,7 @@ from dispatcher.workflowtemplates import Catalogue, kind_of
 from tiphys.bus.firing import Firing, Target
 from tiphys.clients.http import HttpRequest
 from tiphys.clients.kube import KubeObject
-from tiphys.errors import FieldError, Refused, TriggerError, shorten
+from tiphys.errors import FaultKind, FieldError, Refused, TriggerError, shorten
 from tiphys.schema.model import Model
 
 __all__ = ["ArgoWorkflow", "ArgoWorkflowSpec"]
@@ -92,6 +92,7 @@ class ArgoWorkflow(Trigger[ArgoWorkflowSpec]):
             Notice(
                 f"parameters[{index}]",
                 f"has no effect: of the source, {spec.operation} uses kind, name and namespace only; use args",
+                kind=FaultKind.IGNORED,
             )
             for index, parameter in enumerate(spec.parameters)
             if not parameter.dest.startswith(("metadata", "kind", "apiVersion"))
@@ -234,7 +235,14 @@ def _misfits(known: Mapping[str, Any], path: str, spec: ArgoWorkflowSpec) -> lis
     names = ("name", "generateName") if submits else ("name",)
     optional = submits and any(text.startswith(("--name", "--generate-name")) for text in spec.args)
     if not optional and not any(metadata.get(name) or may_set(dests, f"metadata.{name}") for name in names):
-        faults.append(FieldError(f"{path}.metadata", f"has no {' and no '.join(names)}", f"name the object to {spec.operation}"))
+        faults.append(
+            FieldError(
+                f"{path}.metadata",
+                f"has no {' and no '.join(names)}",
+                f"name the object to {spec.operation}",
+                kind=FaultKind.MISSING,
+            )
+        )
     return faults
 
 

@@ -21,7 +21,7 @@ from dispatcher.trigger import Notice, Request, Trigger, Work, register
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, Target
 from tiphys.clients.http import HttpRequest, TlsMaterial, destination, flaw_in_header, flaw_in_url
-from tiphys.errors import FieldError, Refused, TriggerError
+from tiphys.errors import FaultKind, FieldError, Refused, TriggerError
 from tiphys.schema.model import Model, field_errors, problem
 from tiphys.schema.secret import ConfigMapRef, SecretRef
 from tiphys.schema.tls import TLSConfig
@@ -47,7 +47,7 @@ class ValueFrom(Model):
     @model_validator(mode="after")
     def _somewhere(self) -> ValueFrom:
         if self.secret_key_ref is None and self.config_map_key_ref is None:
-            raise problem("names neither a Secret nor a ConfigMap", "set secretKeyRef: {name: …, key: …}")
+            raise problem("names neither a Secret nor a ConfigMap", "set secretKeyRef: {name: …, key: …}", kind=FaultKind.MISSING)
         return self
 
 
@@ -128,13 +128,23 @@ class Http(Trigger[HttpSpec]):
     def notices(cls, spec: HttpSpec) -> list[Notice]:
         """What is left out, as in argo-events: headers of the transport, and what stands after a payload that is the whole body."""
         found = [
-            Notice(f"headers.{name}", f"is not sent: it belongs to how a message is framed; {_FRAMING[name.lower()]}")
+            Notice(
+                f"headers.{name}",
+                f"is not sent: it belongs to how a message is framed; {_FRAMING[name.lower()]}",
+                kind=FaultKind.IGNORED,
+            )
             for name in spec.headers
             if name.lower() in _FRAMING
         ]
         whole = next((index for index, one in enumerate(spec.payload) if not one.dest), None)
         if whole is not None and whole + 1 < len(spec.payload):
-            found.append(Notice(f"payload[{whole + 1}]", f"is ignored: payload[{whole}] has no dest, so it is the whole body"))
+            found.append(
+                Notice(
+                    f"payload[{whole + 1}]",
+                    f"is ignored: payload[{whole}] has no dest, so it is the whole body",
+                    kind=FaultKind.IGNORED,
+                )
+            )
         return found
 
     @classmethod

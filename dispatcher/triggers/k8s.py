@@ -24,7 +24,7 @@ from dispatcher.trigger import Notice, Request, Trigger, Work, register
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, Target
 from tiphys.clients.kube import KubeObject
-from tiphys.errors import FieldError, TriggerError, shorten
+from tiphys.errors import FaultKind, FieldError, TriggerError, shorten
 from tiphys.schema.model import Model, problem
 
 __all__ = ["K8s", "K8sSpec"]
@@ -98,11 +98,19 @@ class K8s(Trigger[K8sSpec]):
         found = [notice._replace(path=f"source.{artifact.key}.{notice.path}") for notice in artifact.notices(value)]
         others = [key for key in type(spec.source).model_fields if key != artifact.key and getattr(spec.source, key) is not None]
         if others:
-            found.append(Notice("source", f"{artifact.key} is used and {', '.join(others)} ignored, as in argo-events; keep one"))
+            found.append(
+                Notice(
+                    "source",
+                    f"{artifact.key} is used and {', '.join(others)} ignored, as in argo-events; keep one",
+                    kind=FaultKind.IGNORED,
+                )
+            )
         if spec.patch_strategy and spec.operation != "patch":
-            found.append(Notice("patchStrategy", f"has no effect with operation: {spec.operation}"))
+            found.append(Notice("patchStrategy", f"has no effect with operation: {spec.operation}", kind=FaultKind.IGNORED))
         if spec.live_object and spec.operation != "update":
-            found.append(Notice("liveObject", f"has no effect with operation: {spec.operation}; it is for update"))
+            found.append(
+                Notice("liveObject", f"has no effect with operation: {spec.operation}; it is for update", kind=FaultKind.IGNORED)
+            )
         return found
 
     @classmethod
@@ -186,7 +194,7 @@ class K8s(Trigger[K8sSpec]):
 
 
 def _below(path: str, fault: FieldError) -> FieldError:
-    return FieldError(f"{path}.{fault.path}" if fault.path else path, fault.problem, fault.remedy, fault.shown, fault.where)
+    return replace(fault, path=f"{path}.{fault.path}" if fault.path else path)
 
 
 def _unnumbered(dests: Sequence[str], count: int) -> list[FieldError]:
@@ -213,20 +221,35 @@ def _incomplete(known: Mapping[str, Any], path: str, dests: Sequence[str], spec:
     faults = []
     for key, example in (("apiVersion", "argoproj.io/v1alpha1"), ("kind", "Workflow")):
         if not known.get(key) and not may_set(dests, key):
-            faults.append(FieldError(f"{path}.{key}", "is missing", f"add {key}, for example {example}"))
+            faults.append(FieldError(f"{path}.{key}", "is missing", f"add {key}, for example {example}", kind=FaultKind.MISSING))
         elif known.get(key) and not isinstance(known[key], str):
-            faults.append(FieldError(f"{path}.{key}", "must be a string", "put it in quotes", shorten(known[key])))
+            faults.append(
+                FieldError(f"{path}.{key}", "must be a string", "put it in quotes", shorten(known[key]), kind=FaultKind.WRONG_TYPE)
+            )
     metadata = known.get("metadata")
     if metadata is not None and not isinstance(metadata, Mapping):
-        faults.append(FieldError(f"{path}.metadata", "must be a map", "write 'key: value' lines below it", shorten(metadata)))
+        faults.append(
+            FieldError(
+                f"{path}.metadata",
+                "must be a map",
+                "write 'key: value' lines below it",
+                shorten(metadata),
+                kind=FaultKind.WRONG_TYPE,
+            )
+        )
         return faults
     names = ("name", "generateName") if spec.operation == "create" else ("name",)
     if not any((metadata or {}).get(key) or may_set(dests, f"metadata.{key}") for key in names):
         remedy = "add generateName: my-prefix-" if spec.operation == "create" else f"name the object to {spec.operation}"
-        faults.append(FieldError(f"{path}.metadata", f"has no {' and no '.join(names)}", remedy))
+        faults.append(FieldError(f"{path}.metadata", f"has no {' and no '.join(names)}", remedy, kind=FaultKind.MISSING))
     if spec.operation == "patch" and spec.strategy == changes.JSON_PATCH and "patch" not in known and not may_set(dests, "patch"):
         text = f"has no patch, and {changes.JSON_PATCH} is a list of steps"
         faults.append(
-            FieldError(path, text, "add patch: [{op: replace, path: /spec/replicas, value: 3}], or use the default strategy")
+            FieldError(
+                path,
+                text,
+                "add patch: [{op: replace, path: /spec/replicas, value: 3}], or use the default strategy",
+                kind=FaultKind.MISSING,
+            )
         )
     return faults

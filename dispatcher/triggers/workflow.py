@@ -62,7 +62,9 @@ class WorkflowSpec(Model):
     @model_validator(mode="after")
     def _one_template(self) -> WorkflowSpec:
         if (self.template_ref is None) == (self.cluster_template_ref is None):
-            raise problem("must name one template", "set either templateRef: {name: …} or clusterTemplateRef: {name: …}", kind=FaultKind.MISSING)
+            raise problem(
+                "must name one template", "set either templateRef: {name: …} or clusterTemplateRef: {name: …}", FaultKind.MISSING
+            )
         return self
 
     @property
@@ -110,7 +112,9 @@ class Workflow(Trigger[WorkflowSpec]):
         title = f"{kind_of(spec.cluster_scope)} {spec.template}"
         faults = []
         for name, text, remedy in disagreement(declared, title, spec.arguments, spec.entrypoint):
-            faults.append(FieldError(name if name == "entrypoint" else f"arguments.{name}", text, remedy, kind=FaultKind.TEMPLATE_MISMATCH))
+            faults.append(
+                FieldError(name if name == "entrypoint" else f"arguments.{name}", text, remedy, kind=FaultKind.TEMPLATE_MISMATCH)
+            )
         fixed = [(name, value) for name, written in spec.arguments.items() for value in fixed_values(written)]
         faults += [
             FieldError(f"arguments.{name}", outside, "choose one of these", shorten(value), kind=FaultKind.TEMPLATE_MISMATCH)

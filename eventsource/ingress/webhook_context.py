@@ -17,7 +17,7 @@ from pydantic import Field
 from eventsource.ingress.limits import Refusal
 from eventsource.ingress.routes import compile_path, normal_path
 from eventsource.source import Answer, Notice, Request, Route
-from tiphys.errors import FieldError, JsonError, PatternError, shorten
+from tiphys.errors import FaultKind, FieldError, JsonError, PatternError, shorten
 from tiphys.languages import gojson
 from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
@@ -64,7 +64,7 @@ class WebhookContext(Model):
         """What types alone do not show; `prefix` is the path of this object within its entry, with its dot."""
         found = []
         if not self.endpoint:
-            found.append(FieldError(f"{prefix}endpoint", "is empty", "write a path, such as /push"))
+            found.append(FieldError(f"{prefix}endpoint", "is empty", "write a path, such as /push", kind=FaultKind.MISSING))
         else:
             try:
                 compile_path(normal_path(self.endpoint))
@@ -78,7 +78,9 @@ class WebhookContext(Model):
             )
         if (self.server_cert_secret is None) != (self.server_key_secret is None):
             missing = "serverKeySecret" if self.server_key_secret is None else "serverCertSecret"
-            found.append(FieldError(f"{prefix}{missing}", "is missing", "TLS needs the certificate and its key"))
+            found.append(
+                FieldError(f"{prefix}{missing}", "is missing", "TLS needs the certificate and its key", kind=FaultKind.MISSING)
+            )
         return found
 
     def remarks(self, prefix: str = "", *, authenticated: bool) -> list[Notice]:
@@ -86,7 +88,11 @@ class WebhookContext(Model):
         found = []
         if not authenticated:
             found.append(
-                Notice(prefix.rstrip("."), "takes requests from anybody who can reach it; set authSecret, or a signature's secret")
+                Notice(
+                    prefix.rstrip("."),
+                    "takes requests from anybody who can reach it; set authSecret, or a signature's secret",
+                    kind=FaultKind.OPEN_ROUTE,
+                )
             )
         if self.endpoint and not self.endpoint.startswith("/"):
             found.append(Notice(f"{prefix}endpoint", f"is served as /{self.endpoint}"))

@@ -30,7 +30,7 @@ from eventsource.filter import EventFilter
 from eventsource.source import Context, Emit, Notice, Source, register
 from eventsource.ticks import CronTicks, Excluding, IntervalTicks
 from tiphys.bus.ledger import Cursor
-from tiphys.errors import CronError, DurationError, FieldError, StoreUnavailable
+from tiphys.errors import CronError, DurationError, FaultKind, FieldError, StoreUnavailable
 from tiphys.languages import cron, duration, gotime
 from tiphys.schema.model import Model
 
@@ -241,7 +241,9 @@ def _faults(spec: CalendarSpec) -> Iterator[FieldError]:
     elif spec.interval:
         yield from _interval_faults(spec.interval)
     else:
-        yield FieldError("schedule", "is missing, and interval as well", "write schedule: '30 2 * * *' or interval: 1h")
+        yield FieldError(
+            "schedule", "is missing, and interval as well", "write schedule: '30 2 * * *' or interval: 1h", kind=FaultKind.MISSING
+        )
     yield from _unless(lambda: cron.check_zone(spec.timezone), "timezone", spec.timezone)
     for index, text in enumerate(spec.exclusion_dates):
         try:
@@ -281,11 +283,11 @@ def _is_barren(schedule: str) -> bool:
 
 def _notices(spec: CalendarSpec) -> Iterator[Notice]:
     if _is_barren(spec.schedule):
-        yield Notice("schedule", "never fires: there is no such date")
+        yield Notice("schedule", "never fires: there is no such date", kind=FaultKind.NEVER_TRUE)
     if spec.schedule and spec.interval:
-        yield Notice("interval", "has no effect beside schedule")
+        yield Notice("interval", "has no effect beside schedule", kind=FaultKind.IGNORED)
     for index, text in enumerate(spec.exclusion_dates):
         if not text.startswith(_EXDATE):
-            yield Notice(f"exclusionDates[{index}]", f"has no effect: it does not begin with {_EXDATE}")
+            yield Notice(f"exclusionDates[{index}]", f"has no effect: it does not begin with {_EXDATE}", kind=FaultKind.IGNORED)
     if spec.persistence and spec.persistence.config_map:
-        yield Notice("persistence.configMap", "has no effect: the last tick is kept in the ledger")
+        yield Notice("persistence.configMap", "has no effect: the last tick is kept in the ledger", kind=FaultKind.IGNORED)

@@ -24,7 +24,7 @@ from eventsource.source import Context, Emit, Source, register
 from tiphys.bus.event import Event
 from tiphys.bus.ledger import Cursor
 from tiphys.clients import git
-from tiphys.errors import ClientError, FieldError, LanguageError, SecretError, Unreachable
+from tiphys.errors import ClientError, FaultKind, FieldError, LanguageError, SecretError, Unreachable
 from tiphys.languages import duration
 from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
@@ -206,9 +206,20 @@ def _credential_faults(credentials: GitCredentials, url: str) -> list[FieldError
     if protocol == "ssh" and (credentials.username or credentials.password):
         return [FieldError("credentials", "has a password for an address that SSH serves", "name the private key in sshKeySecret")]
     if protocol in ("http", "https") and credentials.ssh_key_secret:
-        return [FieldError("credentials.sshKeySecret", f"does nothing with {protocol}", "write the address as user@host:path")]
+        return [
+            FieldError(
+                "credentials.sshKeySecret",
+                f"does nothing with {protocol}",
+                "write the address as user@host:path",
+                kind=FaultKind.IGNORED,
+            )
+        ]
     if credentials.username and not credentials.password:
-        return [FieldError("credentials.password", "is missing", "name the Secret that holds the password or token")]
+        return [
+            FieldError(
+                "credentials.password", "is missing", "name the Secret that holds the password or token", kind=FaultKind.MISSING
+            )
+        ]
     return []
 
 

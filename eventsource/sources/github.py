@@ -16,7 +16,7 @@ from eventsource.ingress.forms import FormFault, parse_form
 from eventsource.ingress.headers import masked
 from eventsource.ingress.webhook_context import PUBLISHED, WebhookContext, decoded, metadata_member, payload_key, refused
 from eventsource.source import Answer, Context, Emit, Endpoint, Notice, Request, Route, register
-from tiphys.errors import FieldError, shorten
+from tiphys.errors import FaultKind, FieldError, shorten
 from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
 
@@ -88,14 +88,18 @@ class Github(Endpoint[GithubSpec]):
         if repositories and spec.organizations:
             faults.append(FieldError("organizations", "stands beside repositories", "keep one of the two"))
         if not repositories and not spec.organizations:
-            faults.append(FieldError("repositories", "is missing", "name repositories or organizations"))
+            faults.append(FieldError("repositories", "is missing", "name repositories or organizations", kind=FaultKind.MISSING))
         if spec.wants_hooks and not spec.events:
-            faults.append(FieldError("events", "is missing", 'name the events of the hook, or "*"'))
+            faults.append(FieldError("events", "is missing", 'name the events of the hook, or "*"', kind=FaultKind.MISSING))
         if spec.content_type not in ("", "json", "form"):
-            faults.append(FieldError("contentType", "must be json or form", "choose one", shorten(spec.content_type)))
+            faults.append(
+                FieldError(
+                    "contentType", "must be json or form", "choose one", shorten(spec.content_type), kind=FaultKind.WRONG_TYPE
+                )
+            )
         if bool(spec.github_base_url) != bool(spec.github_upload_url):
             missing = "githubUploadURL" if spec.github_base_url else "githubBaseURL"
-            faults.append(FieldError(missing, "is missing", "a GitHub Enterprise Server needs both URLs"))
+            faults.append(FieldError(missing, "is missing", "a GitHub Enterprise Server needs both URLs", kind=FaultKind.MISSING))
         return faults
 
     @classmethod
@@ -107,7 +111,7 @@ class Github(Endpoint[GithubSpec]):
             text = (
                 "hooks are not created at GitHub yet: create the hook yourself, with this URL, these events and the webhookSecret"
             )
-            found.append(Notice("webhook.url", text))
+            found.append(Notice("webhook.url", text, kind=FaultKind.HOOK_NOT_CREATED))
         return found
 
     @property

@@ -25,7 +25,7 @@ from tiphys.bus.event import Event
 from tiphys.bus.ledger import Cursor
 from tiphys.clients.s3 import S3, Keys, Listing, Silent, notification
 from tiphys.clients.s3.notification import Record
-from tiphys.errors import ClientError, FieldError, LanguageError, SecretError, StoreUnavailable
+from tiphys.errors import ClientError, FaultKind, FieldError, LanguageError, SecretError, StoreUnavailable
 from tiphys.languages import duration
 from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
@@ -105,9 +105,16 @@ class MinioSource(Source[MinioSpec]):
                 FieldError("endpoint", "must be host:port", "leave out http:// and any path; 'insecure: true' is for http")
             )
         if not spec.bucket.name:
-            found.append(FieldError("bucket.name", "is empty", "name the bucket"))
+            found.append(FieldError("bucket.name", "is empty", "name the bucket", kind=FaultKind.MISSING))
         if not spec.events:
-            found.append(FieldError("events", "is empty: the store would tell nothing", "list s3:ObjectCreated:* for uploads"))
+            found.append(
+                FieldError(
+                    "events",
+                    "is empty: the store would tell nothing",
+                    "list s3:ObjectCreated:* for uploads",
+                    kind=FaultKind.MISSING,
+                )
+            )
         found += [
             FieldError(f"events[{index}]", "is no event of an object store", "write it as s3:ObjectCreated:*", repr(name))
             for index, name in enumerate(spec.events)
@@ -128,8 +135,12 @@ class MinioSource(Source[MinioSpec]):
         only_live = [name for name in spec.events if not name.startswith(notification.CREATED)]
         copies = [name for name in spec.events if name in (f"{notification.CREATED}Copy", f"{notification.CREATED}Post")]
         text = "seen only while the listen stream lives: a listing does not show"
-        found = [Notice("events", f"{', '.join(only_live)}: {text} it")] if only_live else []
-        return found + ([Notice("events", f"{', '.join(copies)}: {text} how an object was made")] if copies else [])
+        found = [Notice("events", f"{', '.join(only_live)}: {text} it", kind=FaultKind.UNSEEN_WHILE_DOWN)] if only_live else []
+        return found + (
+            [Notice("events", f"{', '.join(copies)}: {text} how an object was made", kind=FaultKind.UNSEEN_WHILE_DOWN)]
+            if copies
+            else []
+        )
 
     async def run(self, emit: Emit, cursor: Cursor) -> None:
         """Listen and list until cancelled. A store that is away is tried for ever, with pauses up to a minute."""

@@ -15,7 +15,7 @@ from eventsource.ingress.forms import FormFault, parse_form
 from eventsource.ingress.headers import canonical, masked
 from eventsource.ingress.webhook_context import PUBLISHED, WebhookContext, decoded, metadata_member, payload_key, refused
 from eventsource.source import Answer, Context, Emit, Endpoint, Notice, Request, Route, register
-from tiphys.errors import FieldError
+from tiphys.errors import FaultKind, FieldError
 from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
 
@@ -67,7 +67,9 @@ class Webhook(Endpoint[WebhookSpec]):
         """The rules of `WebhookContext`, and ours."""
         faults = spec.faults()
         if spec.dedupe is not None and not spec.dedupe.header:
-            faults.append(FieldError("dedupe.header", "is empty", "name the header that repeated deliveries share"))
+            faults.append(
+                FieldError("dedupe.header", "is empty", "name the header that repeated deliveries share", kind=FaultKind.MISSING)
+            )
         return faults
 
     @classmethod
@@ -75,7 +77,11 @@ class Webhook(Endpoint[WebhookSpec]):
         """Open endpoints, and methods that nothing can pass."""
         found = spec.remarks(authenticated=spec.auth_secret is not None or spec.signature is not None)
         if spec.method not in ("GET", "POST"):
-            found.append(Notice("method", "is neither GET nor POST, so every request is refused, as by argo-events"))
+            found.append(
+                Notice(
+                    "method", "is neither GET nor POST, so every request is refused, as by argo-events", kind=FaultKind.NEVER_TRUE
+                )
+            )
         return found
 
     @property

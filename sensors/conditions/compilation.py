@@ -17,7 +17,7 @@ from sensors.conditions.expression import Condition
 from sensors.conditions.expression import compile as compile_condition
 from sensors.conditions.reset import Reset
 from sensors.conditions.state import Gate
-from tiphys.errors import ConditionError, FieldError, LanguageError, shorten
+from tiphys.errors import ConditionError, FaultKind, FieldError, LanguageError, shorten
 from tiphys.languages import duration, gjson
 from tiphys.schema.conditions import ConditionFields, Hold
 
@@ -45,14 +45,20 @@ def compile_trigger(fields: ConditionFields, dependencies: Sequence[str], path: 
     try:
         condition = compile_condition(fields.conditions, dependencies)
     except ConditionError as error:
-        found.append(FieldError(f"{path}.conditions", error.problem, error.remedy, shorten(fields.conditions)))
+        found.append(FieldError(f"{path}.conditions", error.problem, error.remedy, shorten(fields.conditions), kind=error.kind))
         faults += found
         return None
     if not condition.requires_and:
         for name, value in (("within", fields.within), ("correlate", fields.correlate), ("hold", fields.hold)):
             if value is not None:
                 found.append(
-                    FieldError(f"{path}.{name}", _NOTHING_HELD, "leave it out, or join dependencies by &&", shorten(value))
+                    FieldError(
+                        f"{path}.{name}",
+                        _NOTHING_HELD,
+                        "leave it out, or join dependencies by &&",
+                        shorten(value),
+                        kind=FaultKind.IGNORED,
+                    )
                 )
     paths = _by_dependency(fields.correlate, condition.names)
     found += _correlation_faults(fields.correlate, paths, condition, f"{path}.correlate")
@@ -72,15 +78,29 @@ def compile_trigger(fields: ConditionFields, dependencies: Sequence[str], path: 
 
 def _notices(fields: ConditionFields, condition: Condition, path: str) -> Iterator[FieldError]:
     if fields.conditions_reset and not condition.requires_and:
-        yield FieldError(f"{path}.conditionsReset", _NOTHING_HELD, "leave it out, or join dependencies by &&")
+        yield FieldError(
+            f"{path}.conditionsReset", _NOTHING_HELD, "leave it out, or join dependencies by &&", kind=FaultKind.IGNORED
+        )
     if fields.within or fields.conditions_reset:
         return
     for name in condition.blocking():
         problem = f"never holds again once an event of {name!r} has come, since nothing drops it"
-        yield FieldError(f"{path}.conditions", problem, "add within or conditionsReset", shorten(fields.conditions))
+        yield FieldError(
+            f"{path}.conditions",
+            problem,
+            "add within or conditionsReset",
+            shorten(fields.conditions),
+            kind=FaultKind.HELD_WITHOUT_END,
+        )
     if fields.correlate:
         problem = "keeps events whose value never comes again until it has 10,000 values"
-        yield FieldError(f"{path}.correlate", problem, "add within or conditionsReset", shorten(fields.correlate))
+        yield FieldError(
+            f"{path}.correlate",
+            problem,
+            "add within or conditionsReset",
+            shorten(fields.correlate),
+            kind=FaultKind.HELD_WITHOUT_END,
+        )
 
 
 def _rule(fields: ConditionFields) -> str:
@@ -108,10 +128,18 @@ def _correlation_faults(
     for name in dict.fromkeys([*paths, *condition.names]) if paths else ():
         at = f"{where}.{name}" if mapped else where
         if name not in condition.names:
-            yield FieldError(at, "is of no dependency in conditions", f"they name {', '.join(condition.names)}")
+            yield FieldError(
+                at,
+                "is of no dependency in conditions",
+                f"they name {', '.join(condition.names)}",
+                kind=FaultKind.UNKNOWN_DEPENDENCY,
+            )
         elif name not in paths:
             yield FieldError(
-                at, "is missing, so its events could meet nothing", "add the path of the value that it shares with the others"
+                at,
+                "is missing, so its events could meet nothing",
+                "add the path of the value that it shares with the others",
+                kind=FaultKind.MISSING,
             )
         else:
             fault = _path_fault(paths[name], at)
@@ -120,12 +148,16 @@ def _correlation_faults(
                 if not mapped:
                     return
     if value is not None and not paths:
-        yield FieldError(where, "names no path", "write the path of a value that the events share, or leave it out")
+        yield FieldError(
+            where, "names no path", "write the path of a value that the events share, or leave it out", kind=FaultKind.MISSING
+        )
 
 
 def _path_fault(text: str, where: str) -> FieldError | None:
     if not text:
-        return FieldError(where, "is empty", "write the path of a value that the events share, such as body.sha")
+        return FieldError(
+            where, "is empty", "write the path of a value that the events share, such as body.sha", kind=FaultKind.MISSING
+        )
     try:
         path = gjson.compile(text)
     except LanguageError as error:
@@ -137,7 +169,12 @@ def _hold_faults(holds: Mapping[str, str], condition: Condition, where: str) -> 
     counted = {count.name for count in condition.counts}
     for name, how in holds.items():
         if name not in condition.names:
-            yield FieldError(f"{where}.{name}", "is of no dependency in conditions", f"they name {', '.join(condition.names)}")
+            yield FieldError(
+                f"{where}.{name}",
+                "is of no dependency in conditions",
+                f"they name {', '.join(condition.names)}",
+                kind=FaultKind.UNKNOWN_DEPENDENCY,
+            )
         elif how != "all" and name in counted:
             problem = f"keeps one event of {name!r}, and conditions count them"
             yield FieldError(where, problem, "leave hold out for it, or set it to all", shorten(how))

@@ -19,7 +19,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from sensors.conditions.nodes import Count, Node, contradiction, join
-from tiphys.errors import ConditionError
+from tiphys.errors import ConditionError, FaultKind
 
 __all__ = ["HIGHEST_COUNT", "MOST_WORDS", "Condition", "compile"]
 
@@ -108,10 +108,14 @@ def compile(text: str, dependencies: Sequence[str]) -> Condition:  # noqa: A001 
     condition = Condition(text.strip(), tuple(mentioned), parser.holding, root, mentioned, parser.counts)
     if condition.evaluate(()):
         raise ConditionError(
-            text, "it is true without any event, so nothing says when to fire", "join it by && with what shall be waited for"
+            text,
+            "it is true without any event, so nothing says when to fire",
+            "join it by && with what shall be waited for",
+            kind=FaultKind.NEVER_TRUE,
         )
     if (name := contradiction(root, mentioned, parser.counts)) is not None:
-        raise ConditionError(text, f"it asks of {name!r} what cannot be at one time", "take one of the two away")
+        problem = f"it asks of {name!r} what cannot be at one time"
+        raise ConditionError(text, problem, "take one of the two away", kind=FaultKind.NEVER_TRUE)
     return condition
 
 
@@ -198,7 +202,8 @@ class _Parser:
             near = get_close_matches(name, self.bits, n=1)
             listed = f"the dependencies are {', '.join(self.bits)}"
             known = f"did you mean {near[0]!r}? {listed}" if near else listed
-            raise self._error(f"{name!r} is not a dependency of this sensor", known, offset)
+            problem = f"{name!r} is not a dependency of this sensor"
+            raise ConditionError(self.text, problem, known, offset, kind=FaultKind.UNKNOWN_DEPENDENCY)
         self.at += 1
         self.mentioned.add(name)
         return name

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from tiphys.errors import CronError, FieldError, shorten
+from tiphys.errors import CronError, FaultKind, FieldError, shorten
 from tiphys.languages import cron
 from tiphys.schema.conditions import ConditionsReset
 
@@ -44,7 +44,13 @@ class Reset:
                 yield FieldError(f"{where}.cron", error.problem, error.remedy, shorten(by_time.cron))
             else:
                 if never:
-                    yield FieldError(f"{where}.cron", "never comes", "correct the day or the month", shorten(by_time.cron))
+                    yield FieldError(
+                        f"{where}.cron",
+                        "never comes",
+                        "correct the day or the month",
+                        shorten(by_time.cron),
+                        kind=FaultKind.NEVER_TRUE,
+                    )
 
     def previous(self, now: datetime) -> datetime | None:
         """The latest reset earlier than `now` (aware), in UTC."""

@@ -15,7 +15,7 @@ import orjson
 
 from sensors.filters.finding import FilterError, Finding, Judgement
 from sensors.manifest import DataFilter
-from tiphys.errors import FieldError, LanguageError, PathError, TemplateError, shorten
+from tiphys.errors import FaultKind, FieldError, LanguageError, PathError, TemplateError, shorten
 from tiphys.languages import gjson, gonumber, gotemplate, regex
 
 __all__ = ["DataClause"]
@@ -74,7 +74,13 @@ class DataClause:
             faults.append(_fault("template", error, entry.template))
         if entry.type not in _TYPES:
             faults.append(
-                FieldError("type", "must be one of 'bool', 'number', 'string'", "choose one of these", shorten(entry.type))
+                FieldError(
+                    "type",
+                    "must be one of 'bool', 'number', 'string'",
+                    "choose one of these",
+                    shorten(entry.type),
+                    kind=FaultKind.WRONG_TYPE,
+                )
             )
         self._of_text = entry.type == "string"
         self._form = _FORM_OF_RESULT.get(entry.type, _FORM_OF_RESULT["string"])

@@ -7,6 +7,7 @@ passes, an entry that erred makes all of it an error. An event without data pass
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from sensors.filters.finding import PASSED, FilterError, Finding, Judged, Judgement
@@ -52,7 +53,7 @@ class Entries:
         fatal: list[FieldError] = []
         rest: list[FieldError] = []
         for index, clause in enumerate(self._clauses):
-            found = [FieldError(f"{self.kind}[{index}].{one.path}", one.problem, one.remedy, one.shown) for one in clause.faults]
+            found = [replace(one, path=f"{self.kind}[{index}].{one.path}") for one in clause.faults]
             harmless = clause.sound or stand_in or (others and not self._any and index > 0)
             (rest if harmless else fatal).extend(found)
         return fatal, rest

@@ -30,7 +30,7 @@ from sensors.manifest import Dependency, Filters
 from sensors.scripts import Runner
 from sensors.transforms import TransformProgram
 from tiphys.bus.event import Event
-from tiphys.errors import FieldError, ScriptError, ScriptsUnavailable, shorten
+from tiphys.errors import FaultKind, FieldError, ScriptError, ScriptsUnavailable, shorten
 
 __all__ = ["FilterProgram"]
 
@@ -94,10 +94,18 @@ class FilterProgram:
             for name in clause.unnamed():
                 text = f"uses {name}, which no field gives: an error for each event that comes to ask for it"
                 found.append(
-                    FieldError(f"filters.exprs[{index}].expr", text, "add a field of this name", shorten(clause.entry.expr))
+                    FieldError(
+                        f"filters.exprs[{index}].expr",
+                        text,
+                        "add a field of this name",
+                        shorten(clause.entry.expr),
+                        kind=FaultKind.UNNAMED_VALUE,
+                    )
                 )
         if self._or and not self._none and not self._kinds and not self._script:
-            found.append(FieldError("filtersLogicalOperator", "or over no filters is never true", "remove it"))
+            found.append(
+                FieldError("filtersLogicalOperator", "or over no filters is never true", "remove it", kind=FaultKind.NEVER_TRUE)
+            )
         return found
 
     def _list_faults(self) -> tuple[list[FieldError], list[FieldError]]:

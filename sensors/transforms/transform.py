@@ -12,7 +12,7 @@ from dataclasses import replace
 from sensors.manifest import Transform
 from sensors.scripts import Program, Runner
 from tiphys.bus.event import Event
-from tiphys.errors import FieldError, ScriptError, shorten
+from tiphys.errors import FaultKind, FieldError, ScriptError, shorten
 from tiphys.languages import jq, lua
 
 __all__ = ["TransformProgram"]
@@ -31,7 +31,13 @@ class TransformProgram:
         fault = jq.fault(text) if by_jq else lua.fault(text)
         field = "jq" if by_jq else "script"
         self.faults = (FieldError(field, fault.problem, fault.remedy, shorten(text)),) if fault else ()
-        twice = FieldError("script", "does nothing, since jq is there as well", "keep one of them", shorten(transform.script))
+        twice = FieldError(
+            "script",
+            "does nothing, since jq is there as well",
+            "keep one of them",
+            shorten(transform.script),
+            kind=FaultKind.IGNORED,
+        )
         self.notices = (twice,) if transform.jq and transform.script else ()
 
     async def apply(self, event: Event, scripts: Runner) -> Event:

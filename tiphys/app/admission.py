@@ -1,8 +1,9 @@
-"""Is a manifest acceptable, and what should its owner know? Pure: the service and `lint` ask the same.
+"""Is a manifest acceptable, and what should its owner know? Pure: the service, the admission webhook and `lint` ask the same.
 
-`admit` reads a document of kind EventSource or Sensor into what the rooms run. All faults come at once, each with its place in the text
-where the origin has one. What is accepted although it deserves a word (a field without effect, a source without authentication, a
-condition that is nearly always true) comes as notices.
+`examine` reads a document of kind EventBus, EventSource or Sensor, and says everything about it at once: every fault, each with its place
+in the text where the origin has one, and as notices what is accepted although it deserves a word (a field without effect, a source without
+authentication, a condition that is nearly always true). A fault hides no other: a part that cannot be read is left out, and what stands
+beside it is looked at. `admit` is the same for who wants acceptable manifests only.
 """
 
 from __future__ import annotations
@@ -10,57 +11,38 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Any, Final, Literal, cast
+from typing import Any, Final
 
 import orjson
-from pydantic import ValidationError
 
-from dispatcher.manifest import TriggerSpec, check, notices, trigger_model
 from dispatcher.trigger import Templates
-from eventsource.manifest import EventSource, parse
-from sensors.manifest import SensorSpec
-from sensors.program import SensorProgram
-from tiphys.errors import FieldError, ManifestError, shorten
+from eventsource.manifest import EventSource
+from eventsource.manifest import examine as examine_event_source
+from tiphys.app.notices import Level, Notice, warning
+from tiphys.app.sensorplan import SensorPlan, examine_sensor, sensor_model
+from tiphys.bus.manifest import EventBus
+from tiphys.bus.manifest import examine as examine_event_bus
+from tiphys.errors import FaultKind, FieldError, ManifestError, shorten
 from tiphys.schema.loader import Document
-from tiphys.schema.model import UnknownField, field_errors, join_path, unknown_fields
+from tiphys.schema.model import UnknownField, join_path
 
-__all__ = ["API_VERSION", "KINDS", "Accepted", "Notice", "SensorPlan", "admit", "identity", "sensor_model"]
+__all__ = [
+    "API_VERSION",
+    "KINDS",
+    "Accepted",
+    "Examined",
+    "Level",
+    "Notice",
+    "SensorPlan",
+    "admit",
+    "examine",
+    "identity",
+    "sensor_model",
+]
 
 API_VERSION: Final = "argoproj.io/v1alpha1"
 KINDS: Final = ("EventSource", "Sensor")
-Level = Literal["error", "warning", "information"]
 _TOLERATED: Final = frozenset(("group", "version", "resource"))
-_WITHOUT_EFFECT: Final = {
-    "replicas": "has no effect: one process runs every sensor",
-    "revisionHistoryLimit": "has no effect: no Deployment is made",
-    "errorOnFailedRound": "has no effect, as in argo-events",
-    "loggingFields": "has no effect, as in argo-events",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something about a manifest: its level, the path of the field, the text, and `file:line` where it is known."""
-
-    level: Level
-    path: str
-    text: str
-    where: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SensorPlan:
-    """An accepted Sensor: its spec, and the account that it acts as (empty: none named)."""
-
-    namespace: str
-    name: str
-    spec: SensorSpec[TriggerSpec]
-    account: str
-
-    def program(self, *, revision: int = 0, since: int = 0) -> SensorProgram:
-        """Compile what decides. It has been compiled once by `admit`, so it raises nothing."""
-        return SensorProgram.compile(self.namespace, self.name, self.spec, revision=revision, since=since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +53,18 @@ class Accepted:
     namespace: str
     name: str
     body: bytes
-    plan: EventSource | SensorPlan
+    plan: EventBus | EventSource | SensorPlan
     notices: tuple[Notice, ...]
     generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """All there is to say about a manifest. With `errors` it is refused, and `accepted` is `None`."""
+
+    errors: tuple[FieldError, ...]
+    notices: tuple[Notice, ...]
+    accepted: Accepted | None = None
 
 
 def identity(obj: dict[str, Any], namespace: str) -> tuple[str, str, str]:
@@ -84,40 +75,54 @@ def identity(obj: dict[str, Any], namespace: str) -> tuple[str, str, str]:
 
 
 def admit(document: Document, namespace: str, templates: Templates | None = None, *, strict: bool = False) -> Accepted:
-    """Read a document of kind EventSource or Sensor; `namespace` is for one that names none.
+    """Read a document of kind EventBus, EventSource or Sensor; `namespace` is for one that names none.
 
     Raises `ManifestError` with every fault. `strict` refuses fields that nobody knows.
     """
-    try:
-        return _admit(document, namespace, templates, strict=strict)
-    except ManifestError as error:
-        raise ManifestError(document.locate(error.errors)) from error
+    found = examine(document, namespace, templates, strict=strict)
+    if found.accepted is None:
+        raise ManifestError(found.errors)
+    return found.accepted
 
 
-def _admit(document: Document, namespace: str, templates: Templates | None, *, strict: bool) -> Accepted:
+def examine(document: Document, namespace: str, templates: Templates | None = None, *, strict: bool = False) -> Examined:
+    """As `admit`, and says as much about what is refused. Raises nothing."""
     obj = document.object
-    if faults := list(_without_json_form(obj, "")):
-        raise ManifestError(faults)
+    faults = list(_without_json_form(obj, ""))
     version = obj.get("apiVersion")
-    if version != API_VERSION:
-        raise ManifestError([FieldError("apiVersion", f"must be {API_VERSION}", "write it so", shorten(version))])
-    if obj.get("kind") == "EventSource":
-        parsed = parse(obj, namespace)
-        plan: EventSource | SensorPlan = parsed.manifest
-        unknown = list(parsed.unknown)
-        found = [Notice("warning", one.path, one.text) for one in parsed.notices]
-    else:
-        plan, unknown, found = _sensor(obj, namespace, templates)
-    found += _unknown_notices(unknown, strict=strict)
-    located = tuple(replace(one, where=document.where(one.path)) for one in found)
+    if version != API_VERSION and not faults:
+        faults = [FieldError("apiVersion", f"must be {API_VERSION}", "write it so", shorten(version), kind=FaultKind.WRONG_TYPE)]
+    if faults:
+        return Examined(tuple(document.locate(faults)), ())
+    plan, faults, notices, unknown = _read(obj, namespace, templates)
+    refused, tolerated = _of_unknown(unknown, strict=strict)
+    located = tuple(replace(one, where=document.where(one.path)) for one in (*notices, *tolerated))
+    if plan is None or faults or refused:
+        return Examined(tuple(document.locate([*faults, *refused])), located)
     kind, _, _ = identity(obj, namespace)
-    return Accepted(kind, plan.namespace, plan.name, _body(obj), plan, located, _generation(obj))
+    accepted = Accepted(kind, plan.namespace, plan.name, _body(obj), plan, located, _generation(obj))
+    return Examined((), located, accepted)
 
 
-@cache
-def sensor_model() -> type[SensorSpec[TriggerSpec]]:
-    """The whole Sensor, composed of both rooms' models."""
-    return cast("type[SensorSpec[TriggerSpec]]", SensorSpec.__class_getitem__(trigger_model()))
+_Read = tuple[EventBus | EventSource | SensorPlan | None, list[FieldError], list[Notice], list[UnknownField]]
+
+
+def _read(obj: dict[str, Any], namespace: str, templates: Templates | None) -> _Read:
+    """What the kind's own reader says: the plan, faults, notices, and fields that nobody knows."""
+    kind, namespace, name = identity(obj, namespace)
+    if kind == "Sensor":
+        sensor = examine_sensor(obj, namespace, name, templates)
+        return sensor.plan, sensor.faults, sensor.notices, sensor.unknown
+    if kind == "EventSource":
+        source = examine_event_source(obj, namespace)
+        noticed = [Notice("warning", one.path, one.text, kind=one.kind) for one in source.notices]
+        return source.manifest, list(source.errors), noticed, list(source.unknown)
+    bus = examine_event_bus(obj, namespace)
+    told = [warning(one) for one in bus.notices]
+    if bus.manifest is not None:
+        text = f"asks for {bus.manifest.asks_for}, which is neither run nor joined; its events are kept in the service's own log"
+        told.append(Notice("information", "spec", text, kind=FaultKind.EMBEDDED_BUS))
+    return bus.manifest, list(bus.errors), told, list(bus.unknown)
 
 
 def _without_json_form(value: Any, path: str) -> Iterator[FieldError]:
@@ -155,81 +160,19 @@ def _generation(obj: dict[str, Any]) -> int:
     return generation if isinstance(generation, int) else 0
 
 
-def _sensor(
-    obj: dict[str, Any], namespace: str, templates: Templates | None
-) -> tuple[SensorPlan, list[UnknownField], list[Notice]]:
-    _, namespace, name = identity(obj, namespace)
-    if not name:
-        raise ManifestError([FieldError("metadata.name", "is missing", "give the object a name")])
-    model = sensor_model()
-    raw = obj.get("spec")
-    if not isinstance(raw, dict):
-        raise ManifestError([FieldError("spec", "must be a map", "write dependencies and triggers below it", shorten(raw))])
-    try:
-        spec = model.model_validate(raw)
-    except ValidationError as error:
-        raise ManifestError(field_errors(error, "spec")) from error
-    names = frozenset(dependency.name for dependency in spec.dependencies)
-    faults: list[FieldError] = []
+def _of_unknown(unknown: list[UnknownField], *, strict: bool) -> tuple[list[FieldError], list[Notice]]:
+    """Fields that nobody knows: as faults with `strict`, else as notices. What argo-events once had and dropped does no harm."""
+    errors: list[FieldError] = []
     found: list[Notice] = []
-    try:
-        program = SensorProgram.compile(namespace, name, spec)
-        found += [Notice("warning", one.path, f"{one.problem}; {one.remedy}") for one in program.notices]
-    except ManifestError as error:
-        faults += error.errors
-    for index, trigger in enumerate(spec.triggers):
-        path = f"spec.triggers[{index}]"
-        faults += [replace(fault, path=_below(path, fault.path)) for fault in check(trigger, names, namespace, templates)]
-        found += [Notice("warning", _below(path, one.path), one.text) for one in notices(trigger)]
-    if faults:
-        raise ManifestError(faults)
-    found += _risks(spec, raw)
-    account = (spec.template or {}).get("serviceAccountName")
-    plan = SensorPlan(namespace, name, spec, account if isinstance(account, str) else "")
-    return plan, unknown_fields(model, raw, "spec"), found
-
-
-def _below(path: str, relative: str) -> str:
-    return f"{path}.{relative}" if relative else path
-
-
-def _risks(spec: SensorSpec[TriggerSpec], raw: dict[str, Any]) -> Iterator[Notice]:
-    """What is accepted, and seldom meant."""
-    for field, text in _WITHOUT_EFFECT.items():
-        if raw.get(field):
-            yield Notice("information", f"spec.{field}", text)
-    for index, dependency in enumerate(spec.dependencies):
-        path = f"spec.dependencies[{index}]"
-        filters = dependency.filters
-        if filters is None:
-            continue
-        kinds = (filters.exprs, filters.data, filters.context, filters.time, filters.git, filters.script)
-        if dependency.filters_logical_operator == "or" and (filters.exprs or filters.data) and sum(map(bool, kinds)) > 1:
-            text = "a path that an event does not have is an error, and drops the event, whatever the other kinds say"
-            yield Notice("warning", f"{path}.filtersLogicalOperator", f"{text}; ask for paths that are always there")
-        for number, entry in enumerate(filters.data):
-            where = f"{path}.filters.data[{number}]"
-            if entry.comparator == "!=" and len(entry.value) > 1:
-                text = "holds where any value differs, which is nearly always; write one expression: ^(a|b)$"
-                yield Notice("warning", f"{where}.value", text)
-            if entry.type == "string" and entry.comparator not in ("", "=", "!="):
-                yield Notice("warning", f"{where}.comparator", f"{entry.comparator} never holds for strings; use type: number")
-            if entry.type == "bool" and entry.comparator not in ("", "="):
-                yield Notice("warning", f"{where}.comparator", "is ignored for booleans, as in argo-events")
-
-
-def _unknown_notices(unknown: list[UnknownField], *, strict: bool) -> list[Notice]:
-    errors = []
-    found = []
     for field in unknown:
         hint = f"did you mean {field.nearest}?" if field.nearest else "argo-events ignores it as well; take it out"
         leaf = field.path.rpartition(".")[2]
         if leaf in _TOLERATED and ".triggers[" in field.path:
-            found.append(Notice("information", field.path, "has no effect; argo-events dropped it"))
+            text = "has no effect; argo-events dropped it"
+            found.append(Notice("information", field.path, text, kind=FaultKind.HARMLESS))
         elif strict:
-            errors.append(FieldError(field.path, "is no field", hint))
+            errors.append(FieldError(field.path, "is no field", hint, kind=FaultKind.UNKNOWN_FIELD))
         else:
-            found.append(Notice("error", field.path, f"is no field and has no effect; {hint}"))
-    if errors:
-        raise ManifestError(errors)
-    return found
+            text = f"is no field and has no effect; {hint}"
+            found.append(Notice("error", field.path, text, kind=FaultKind.UNKNOWN_FIELD))
+    return errors, found

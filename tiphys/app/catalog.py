@@ -24,11 +24,13 @@ from eventsource.manifest import EventSource
 from eventsource.room import Room
 from sensors import Matcher, SensorProgram
 from tiphys.app.admission import KINDS, Accepted, Notice, SensorPlan, admit, identity
+from tiphys.app.identity import Accounts
 from tiphys.app.metrics import Metrics
 from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
 from tiphys.app.zones import read_zones
 from tiphys.bus.firing import TriggerKey
 from tiphys.bus.ledger import Kept, Ledger
+from tiphys.clients.kube import Account
 from tiphys.errors import FieldError, ManifestError, StoreUnavailable
 from tiphys.schema.loader import Document
 
@@ -76,12 +78,17 @@ class Rooms:
     matcher: Matcher
     dispatcher: Dispatcher
     services: Services
+    accounts: Accounts | None = None
+
+    def services_as(self, namespace: str, account: str) -> Services:
+        """What a Sensor acts by as its account; `services` where nobody impersonates."""
+        return self.services if self.accounts is None else self.accounts.services(namespace, account)
 
 
 class Catalog:
     """Every manifest of the service, by (kind, namespace, name). `changed` hears of each entry that changed, for status.
 
-    `grace` is the time in seconds that a deleted sensor's work waits; `impersonate` makes triggers act as the Sensor's account.
+    `grace` is the time in seconds that a deleted sensor's work waits.
     """
 
     def __init__(
@@ -93,11 +100,10 @@ class Catalog:
         namespace: str,
         strict: bool = False,
         grace: float = 600.0,
-        impersonate: bool = False,
         changed: Callable[[Entry], None] | None = None,
     ) -> None:
         self._rooms, self._templates, self._metrics = rooms, templates, metrics
-        self._namespace, self._strict, self._grace, self._impersonate = namespace, strict, grace, impersonate
+        self._namespace, self._strict, self._grace = namespace, strict, grace
         self._changed = changed or (lambda _: None)
         self._entries: dict[Key, Entry] = {}
         self._documents: dict[Key, Document] = {}
@@ -208,7 +214,7 @@ class Catalog:
         triggers: tuple[TriggerKey, ...] = ()
         if isinstance(accepted.plan, EventSource):
             await self._rooms.room.apply(accepted.plan)
-        else:
+        elif isinstance(accepted.plan, SensorPlan):
             program = accepted.plan.program(revision=kept.revision, since=kept.since)
             triggers = tuple(trigger.key for trigger in program.triggers)
             if old is None or old.revision != kept.revision:
@@ -218,14 +224,14 @@ class Catalog:
                 self._leave(set(old.triggers if old else ()) - set(triggers))
         if old is not None and old.errors:
             _log.info("a manifest is accepted again", action="manifest-accepted", kind=key[0], name=f"{key[1]}/{key[2]}")
-        account = "" if isinstance(accepted.plan, EventSource) else accepted.plan.account or DEFAULT_ACCOUNT
+        account = accepted.plan.account or DEFAULT_ACCOUNT if isinstance(accepted.plan, SensorPlan) else ""
         self._record(Entry(*key, kept.origin, kept.revision, accepted.generation, (), accepted.notices, triggers, account))
 
     async def _run_sensor(self, plan: SensorPlan, program: SensorProgram) -> None:
-        account = f"system:serviceaccount:{plan.namespace}:{plan.account}" if self._impersonate and plan.account else None
+        services = self._rooms.services_as(plan.namespace, plan.account or DEFAULT_ACCOUNT)
         checks: dict[TriggerKey, TriggerProgram] = {}
         for trigger, spec in zip(program.triggers, plan.spec.triggers, strict=True):
-            acting = TriggerProgram(trigger.key, spec, self._rooms.services, impersonate=account)
+            acting = TriggerProgram(trigger.key, spec, services)
             if acting.refuses:
                 checks[trigger.key] = acting
             if leaving := self._leaving.pop(trigger.key, None):
@@ -291,6 +297,13 @@ class Catalog:
             _log.warning(
                 "firings of a deleted trigger were cancelled", action="firings-cancelled", trigger="/".join(key), count=count
             )
+
+    async def hasten(self, account: Account) -> None:
+        """A service account can be acted as again: what waits of its Sensors is tried now."""
+        for entry in list(self._entries.values()):
+            if entry.kind == "Sensor" and (entry.namespace, entry.account) == account:
+                for trigger in entry.triggers:
+                    await self._durably(partial(self._rooms.ledger.hasten, trigger))
 
     async def _recheck(self) -> None:
         """A WorkflowTemplate changed: do the arguments of every sensor still fit? What runs goes on; it is checked again when it fires,

@@ -8,25 +8,21 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tiphys.app.admission import KINDS, Level, Notice, admit, identity
+from tiphys.app.admission import KINDS, Level, Notice, examine, identity
 from tiphys.app.casefiles import belongs_to_case
 from tiphys.app.injection import Injections
-from tiphys.app.rules import BY_ID, rule_for
+from tiphys.app.rules import BY_KIND
 from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
-from tiphys.errors import FieldError, ManifestError, SettingsError
+from tiphys.errors import FaultKind, FieldError, SettingsError
 from tiphys.schema.loader import Document, load_documents
 
 __all__ = ["Finding", "lint_documents", "lint_paths", "print_findings"]
 
 _SUFFIXES: Final = (".yaml", ".yml", ".json")
-_HARMLESS: Final = re.compile(
-    r"spec\.(template|replicas|service|type|revisionHistoryLimit|errorOnFailedRound|loggingFields)\Z"
-    r"|spec\.triggers\[\d+\](\.dlqTrigger)?\.template\.\w+\.(group|version|resource)\Z"
-)
 _COMMANDS: Final = {"error": "error", "warning": "warning", "information": "notice"}
 
 
@@ -60,7 +56,7 @@ def lint_paths(paths: Sequence[Path], namespace: str) -> list[Finding]:
             continue
         order[str(file)] = len(order)
         loaded = load_documents(file.read_bytes(), str(file))
-        findings += [_from_error(error, "TIP100") for error in loaded.errors]
+        findings += [_from_error(replace(error, kind=FaultKind.UNREADABLE)) for error in loaded.errors]
         documents += loaded.documents
     findings += lint_documents(documents, namespace)
     return sorted(findings, key=lambda one: (order.get(one.file, -1), one.line))
@@ -90,47 +86,47 @@ def lint_documents(documents: Sequence[Document], namespace: str) -> Iterator[Fi
     injections = Injections(documents, namespace)
     for document in documents:
         key = identity(document.object, namespace)
-        if key[0] not in KINDS:
+        if key[0] not in (*KINDS, "EventBus"):
             continue
         where = document.where("metadata.name")
         if key in seen and key[2]:
             yield _twice(key, where, seen[key])
         seen[key] = where
         for finding in _of_document(document, namespace, templates):
-            if finding.rule == "TIP301":
+            if finding.rule == BY_KIND[FaultKind.OPEN_ROUTE].id:
                 injections.open_route(key, finding.path)
-            if _HARMLESS.match(finding.path) and "no effect" in finding.text:
+            if finding.rule == BY_KIND[FaultKind.HARMLESS].id:
                 removed.setdefault(finding.file, []).append(finding)
             else:
                 yield finding
     for file, fields in removed.items():
         yield _summary(file, fields)
     for document, path, text, is_open in injections.found():
-        yield _finding("TIP303" if is_open else "TIP302", path, text, document.where(path))
+        kind = FaultKind.OPEN_CODE_INJECTION if is_open else FaultKind.CODE_INJECTION
+        yield _finding(kind, path, text, document.where(path))
 
 
 def _of_document(document: Document, namespace: str, templates: KnownTemplates) -> Iterator[Finding]:
-    try:
-        yield from map(_from_notice, admit(document, namespace, templates).notices)
-    except ManifestError as error:
-        yield from map(_from_error, error.errors)
+    found = examine(document, namespace, templates)
+    yield from map(_from_error, found.errors)
+    yield from map(_from_notice, found.notices)
 
 
 def _from_notice(notice: Notice) -> Finding:
-    rule = rule_for(notice.level, notice.text)
+    rule = BY_KIND[notice.kind]
     text, _, remedy = notice.text.partition("; ")
     return Finding(rule.id, rule.name, notice.level, notice.path, text, remedy or rule.advice, *_place(notice.where))
 
 
-def _from_error(error: FieldError, known: str = "") -> Finding:
-    rule = BY_ID[known] if known else rule_for("error", error.problem)
+def _from_error(error: FieldError) -> Finding:
+    rule = BY_KIND[error.kind]
     value = f" (found {error.shown})" if error.shown else ""
     text = f"{error.problem}{value}"
     return Finding(rule.id, rule.name, "error", error.path, text, error.remedy or rule.advice, *_place(error.where))
 
 
-def _finding(known: str, path: str, text: str, where: str) -> Finding:
-    rule = BY_ID[known]
+def _finding(kind: FaultKind, path: str, text: str, where: str) -> Finding:
+    rule = BY_KIND[kind]
     return Finding(rule.id, rule.name, rule.level, path, text, rule.advice, *_place(where))
 
 
@@ -145,14 +141,14 @@ def _twice(key: tuple[str, str, str], where: str, before: str) -> Finding:
     kind, namespace, name = key
     what = f"{kind} {namespace}/{name} stands at {before} as well"
     same = _place(where)[0] == _place(before)[0]
-    return _finding("TIP106" if same else "TIP110", "metadata.name", what, where)
+    return _finding(FaultKind.DUPLICATE_NAME if same else FaultKind.SAME_OBJECT, "metadata.name", what, where)
 
 
 def _summary(file: str, fields: Sequence[Finding]) -> Finding:
     counts = Counter(re.sub(r"\[\d+\]", "[]", field.path) for field in fields)
     names = ", ".join(f"{path} ({count}x)" if count > 1 else path for path, count in counts.items())
     first = min(fields, key=lambda field: field.line)
-    return _finding("TIP401", first.path, f"without effect here, and harmless: {names}", first.where)
+    return _finding(FaultKind.HARMLESS, first.path, f"without effect here, and harmless: {names}", first.where)
 
 
 def print_findings(findings: Sequence[Finding], form: str) -> None:

@@ -16,11 +16,11 @@ from typing import Annotated, Any, Final, Self
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, field_validator, model_validator
 
-from tiphys.errors import FieldError, ManifestError, shorten
+from tiphys.errors import FaultKind, FieldError, shorten
 from tiphys.schema.model import Model, UnknownField, field_errors, problem, unknown_fields
 from tiphys.schema.secret import SecretRef
 
-__all__ = ["EventBus", "EventBusSpec", "Parsed", "parse"]
+__all__ = ["EventBus", "EventBusSpec", "Examined", "examine"]
 
 _QUANTITY: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
 _MECHANISMS: Final = ("PLAIN", "OAUTHBEARER", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI")
@@ -115,9 +115,9 @@ class NATSConfig(Model):
     @model_validator(mode="after")
     def _can_be_found(self) -> Self:
         if self.cluster_id is None:
-            raise problem("has no clusterID", "write the id of the cluster")
+            raise problem("has no clusterID", "write the id of the cluster", FaultKind.MISSING)
         if not self.url:
-            raise problem("has no url", "write where the servers are: nats://host:4222")
+            raise problem("has no url", "write where the servers are: nats://host:4222", FaultKind.MISSING)
         return self
 
 
@@ -148,14 +148,14 @@ class JetStreamBus(Pods):
     @field_validator("replicas")
     @classmethod
     def _can_agree(cls, value: int | None) -> int | None:
-        if value is not None and (value <= 0 or value == 2):  # noqa: PLR2004  two cannot outvote each other
+        if value is not None and (value <= 0 or value == 2):
             raise problem("must be 1, or 3 and more", "write 3")
         return value
 
     @model_validator(mode="after")
     def _has_a_version(self) -> Self:
         if not self.version:
-            raise problem("has no version", "write one that argo-events' controller has, or latest")
+            raise problem("has no version", "write one that argo-events' controller has, or latest", FaultKind.MISSING)
         return self
 
 
@@ -207,7 +207,7 @@ class JetStreamConfig(Model):
     @model_validator(mode="after")
     def _can_be_found(self) -> Self:
         if not self.url:
-            raise problem("has no url", "write where the servers are: nats://host:4222")
+            raise problem("has no url", "write where the servers are: nats://host:4222", FaultKind.MISSING)
         return self
 
 
@@ -225,7 +225,7 @@ class KafkaBus(Model):
     @model_validator(mode="after")
     def _can_be_found(self) -> Self:
         if not self.url:
-            raise problem("has no url", "write where the brokers are: host:9092, several with commas between")
+            raise problem("has no url", "write where the brokers are: host:9092, several with commas between", FaultKind.MISSING)
         return self
 
 
@@ -241,7 +241,7 @@ class EventBusSpec(Model):
     @model_validator(mode="after")
     def _says_of_a_bus(self) -> Self:
         if not self.kinds:
-            raise problem("says of no bus", "set one of nats, jetstream, jetstreamExotic and kafka")
+            raise problem("says of no bus", "set one of nats, jetstream, jetstreamExotic and kafka", FaultKind.MISSING)
         return self
 
     @property
@@ -268,43 +268,47 @@ class EventBus:
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
-    """An EventBus with what its owner should know: fields that nobody knows, and what argo-events would fail at or pass over."""
+class Examined:
+    """An EventBus with all there is to say about it: faults (then `manifest` is `None`), fields that nobody knows, and what argo-events
+    would fail at or pass over."""
 
-    manifest: EventBus
-    unknown: tuple[UnknownField, ...]
-    notices: tuple[FieldError, ...]
+    manifest: EventBus | None
+    errors: tuple[FieldError, ...] = ()
+    unknown: tuple[UnknownField, ...] = ()
+    notices: tuple[FieldError, ...] = ()
 
 
-def parse(manifest: Mapping[str, Any], namespace: str = "default") -> Parsed:
-    """Read an object of kind EventBus; `namespace` is for one that names none. Raises `ManifestError` with every fault."""
+def examine(manifest: Mapping[str, Any], namespace: str = "default") -> Examined:
+    """Read an object of kind EventBus; `namespace` is for one that names none. Raises nothing."""
     metadata = manifest.get("metadata")
     metadata = metadata if isinstance(metadata, Mapping) else {}
     name, space = metadata.get("name"), metadata.get("namespace")
-    faults = [] if isinstance(name, str) and name else [FieldError("metadata.name", "is missing", "give the object a name")]
+    faults = []
+    if not isinstance(name, str) or not name:
+        faults.append(FieldError("metadata.name", "is missing", "give the object a name", kind=FaultKind.MISSING))
     raw = manifest.get("spec")
     raw = {} if raw is None else raw
     if not isinstance(raw, Mapping):
-        faults.append(FieldError("spec", "must be a map", "write 'key: value' lines below it", shorten(raw)))
-        raise ManifestError(faults)
+        remedy = "write 'key: value' lines below it"
+        fault = FieldError("spec", "must be a map", remedy, shorten(raw), kind=FaultKind.WRONG_TYPE)
+        return Examined(None, (*faults, fault))
+    unknown = tuple(unknown_fields(EventBusSpec, raw, "spec"))
     try:
         spec = EventBusSpec.model_validate(raw)
     except ValidationError as error:
-        raise ManifestError([*faults, *field_errors(error, "spec")]) from error
-    if faults:
-        raise ManifestError(faults)
+        return Examined(None, (*faults, *field_errors(error, "spec")), unknown)
     bus = EventBus(space if isinstance(space, str) and space else namespace, str(name), spec)
-    return Parsed(bus, tuple(unknown_fields(EventBusSpec, raw, "spec")), tuple(_notices(spec)))
+    return Examined(None if faults else bus, tuple(faults), unknown, tuple(_notices(spec)))
 
 
 def _notices(spec: EventBusSpec) -> Iterator[FieldError]:
     """What argo-events accepts, and then cannot use or does not do."""
     used, *others = spec.kinds
     for key in others:
-        yield FieldError(f"spec.{key}", f"is ignored by argo-events, which takes {used}", "keep one of them")
+        yield _unusable(f"spec.{key}", f"is ignored by argo-events, which takes {used}", "keep one of them")
     if spec.nats is not None and spec.nats.native is not None and 0 < spec.nats.native.replicas < _LEAST_NATIVE:
         text = f"is raised to {_LEAST_NATIVE} by argo-events, which runs no fewer"
-        yield FieldError("spec.nats.native.replicas", text, f"write {_LEAST_NATIVE}")
+        yield _unusable("spec.nats.native.replicas", text, f"write {_LEAST_NATIVE}")
     if spec.jetstream is not None and spec.jetstream.stream_config:
         yield from _stream("spec.jetstream.streamConfig", spec.jetstream.stream_config)
     if (exotic := spec.jetstream_exotic) is not None:
@@ -319,18 +323,20 @@ def _notices(spec: EventBusSpec) -> Iterator[FieldError]:
 def _kafka(kafka: KafkaBus) -> Iterator[FieldError]:
     if kafka.sasl is not None:
         if kafka.sasl.user_secret is None or kafka.sasl.password_secret is None:
-            yield FieldError("spec.kafka.sasl", "cannot be used by argo-events without a user and a password", "name both secrets")
+            yield _unusable("spec.kafka.sasl", "cannot be used by argo-events without a user and a password", "name both secrets")
         if kafka.sasl.mechanism not in ("", *_MECHANISMS):
             text = "is taken for PLAIN by argo-events"
-            yield FieldError("spec.kafka.sasl.mechanism", text, f"write one of {', '.join(_MECHANISMS)}", shorten(kafka.sasl.mechanism))
+            yield _unusable(
+                "spec.kafka.sasl.mechanism", text, f"write one of {', '.join(_MECHANISMS)}", shorten(kafka.sasl.mechanism)
+            )
     if kafka.partitioner not in ("", *_PARTITIONERS):
         text = "is taken for random by argo-events"
-        yield FieldError("spec.kafka.partitioner", text, f"write one of {', '.join(_PARTITIONERS)}", shorten(kafka.partitioner))
+        yield _unusable("spec.kafka.partitioner", text, f"write one of {', '.join(_PARTITIONERS)}", shorten(kafka.partitioner))
 
 
 def _tls(path: str, tls: BusTLS | None) -> Iterator[FieldError]:
     if tls is not None and tls.fault:
-        yield FieldError(path, f"cannot be used by argo-events: {tls.fault}", "complete it, or take it out")
+        yield _unusable(path, f"cannot be used by argo-events: {tls.fault}", "complete it, or take it out")
 
 
 def _stream(path: str, text: str) -> Iterator[FieldError]:
@@ -342,12 +348,16 @@ def _stream(path: str, text: str) -> Iterator[FieldError]:
     if settings is None:
         return
     if not isinstance(settings, dict):
-        yield FieldError(path, "cannot be used by argo-events: it is no YAML map", "write 'key: value' lines below |")
+        yield _unusable(path, "cannot be used by argo-events: it is no YAML map", "write 'key: value' lines below |")
         return
     for key, value in settings.items():
         if str(key).lower() not in _STREAM_KEYS:
-            yield FieldError(path, f"has {key}, which is ignored by argo-events", f"it knows {', '.join(sorted(_STREAM_KEYS))}")
+            yield _unusable(path, f"has {key}, which is ignored by argo-events", f"it knows {', '.join(sorted(_STREAM_KEYS))}")
         elif str(key).lower() in ("retention", "discard"):
             most = 2 if str(key).lower() == "retention" else 1
             if not str(value).isdigit() or int(value) > most:
-                yield FieldError(path, f"cannot be used by argo-events: {key} is {value}", f"write a whole number from 0 to {most}")
+                yield _unusable(path, f"cannot be used by argo-events: {key} is {value}", f"write a whole number from 0 to {most}")
+
+
+def _unusable(path: str, text: str, remedy: str, shown: str = "") -> FieldError:
+    return FieldError(path, text, remedy, shown, kind=FaultKind.UNUSABLE_BUS)

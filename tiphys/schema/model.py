@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from tiphys.errors import FieldError, shorten
+from tiphys.errors import FaultKind, FieldError, shorten
 
 __all__ = ["Model", "UnknownField", "field_errors", "problem", "unknown_fields"]
 
@@ -43,13 +43,14 @@ class Model(BaseModel):
         return data
 
 
-def problem(text: str, remedy: str = "") -> PydanticCustomError:
+def problem(text: str, remedy: str = "", kind: FaultKind = FaultKind.INVALID) -> PydanticCustomError:
     """What a validator raises: `text` says what is wrong, `remedy` what to do. Braces in them stand for themselves."""
-    return PydanticCustomError("problem", "{text}", {"text": text, "remedy": remedy})
+    return PydanticCustomError("problem", "{text}", {"text": text, "remedy": remedy, "kind": kind})
 
 
 _REMEDIES: Final[Mapping[str, tuple[str, str]]] = {
     "missing": ("is missing", "add it"),
+    "string_too_short": ("is empty", "write something, or take it out"),
     "string_type": ("must be a string", "put it in quotes"),
     "int_type": ("must be a whole number", "write it without quotes"),
     "int_from_float": ("must be a whole number", "write it without a fraction"),
@@ -61,6 +62,13 @@ _REMEDIES: Final[Mapping[str, tuple[str, str]]] = {
     "model_type": ("must be a map", "write 'key: value' lines below it"),
     "model_attributes_type": ("must be a map", "write 'key: value' lines below it"),
 }
+
+
+_KINDS: Final[Mapping[str, FaultKind]] = {
+    **dict.fromkeys(_REMEDIES, FaultKind.WRONG_TYPE),
+    **dict.fromkeys(("missing", "string_too_short"), FaultKind.MISSING),
+}
+"""What pydantic's errors are; the others are of values."""
 
 
 def join_path(prefix: str, location: tuple[str | int, ...]) -> str:
@@ -78,17 +86,18 @@ def field_errors(error: ValidationError, prefix: str = "") -> list[FieldError]:
     """pydantic's errors as ours: paths as in the manifest, below `prefix`."""
     found = []
     for item in error.errors(include_url=False):
-        kind, context = item["type"], item.get("ctx", {})
-        if kind == "problem":
-            text, remedy = str(context["text"]), str(context["remedy"])
-        elif kind in ("literal_error", "enum"):
+        type_, context = item["type"], item.get("ctx", {})
+        kind = _KINDS.get(type_, FaultKind.INVALID)
+        if type_ == "problem":
+            text, remedy, kind = str(context["text"]), str(context["remedy"]), FaultKind(context["kind"])
+        elif type_ in ("literal_error", "enum"):
             text, remedy = f"must be one of {context['expected']}", "choose one of these"
         else:
-            text, remedy = _REMEDIES.get(kind, (item["msg"], ""))
+            text, remedy = _REMEDIES.get(type_, (item["msg"], ""))
         # pydantic names the branch of a union in the location (`int`, `function-before[…]`); no manifest has such a key
         location = tuple(part for part in item["loc"] if isinstance(part, int) or not _is_branch(part))
-        shown = "" if kind == "missing" else shorten(item["input"])
-        found.append(FieldError(join_path(prefix, location), text, remedy, shown))
+        shown = "" if type_ == "missing" else shorten(item["input"])
+        found.append(FieldError(join_path(prefix, location), text, remedy, shown, kind=kind))
     return found
 
 

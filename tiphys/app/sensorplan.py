@@ -1,0 +1,187 @@
+"""A Sensor read whole: the rooms' models composed, both rooms' checks, and what is accepted and seldom meant.
+
+An entry that cannot be read (a trigger without a template, a filter of the wrong type) hides nothing of the others: it is replaced by one
+that says nothing, under its own name, and what is found about that one is dropped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, Final, cast
+
+from pydantic import ValidationError
+
+from dispatcher.manifest import TriggerSpec, check, notices, trigger_model
+from dispatcher.trigger import Templates
+from sensors.manifest import DataFilter, Dependency, SensorSpec
+from sensors.program import SensorProgram
+from tiphys.app.notices import Notice, warning
+from tiphys.errors import FaultKind, FieldError, ManifestError, shorten
+from tiphys.schema.model import UnknownField, field_errors, unknown_fields
+
+__all__ = ["SensorFindings", "SensorPlan", "examine_sensor", "sensor_model"]
+
+_WITHOUT_EFFECT: Final = {
+    "replicas": "has no effect: one process runs every sensor",
+    "revisionHistoryLimit": "has no effect: no Deployment is made",
+    "errorOnFailedRound": "has no effect, as in argo-events",
+    "loggingFields": "has no effect, as in argo-events",
+}
+_ENTRY: Final = re.compile(r"spec\.(dependencies|triggers)\[(\d+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class SensorPlan:
+    """An accepted Sensor: its spec, and the account that it acts as (empty: none named)."""
+
+    namespace: str
+    name: str
+    spec: SensorSpec[TriggerSpec]
+    account: str
+
+    def program(self, *, revision: int = 0, since: int = 0) -> SensorProgram:
+        """Compile what decides. It has been compiled once by `examine_sensor`, so it raises nothing."""
+        return SensorProgram.compile(self.namespace, self.name, self.spec, revision=revision, since=since)
+
+
+@dataclass(slots=True)
+class SensorFindings:
+    """What is found about a Sensor. `plan` is `None` if anything of it is wrong; `refused` are faults of what could not even be read, and
+    stand in `faults` at the end."""
+
+    plan: SensorPlan | None = None
+    faults: list[FieldError] = field(default_factory=list)
+    refused: list[FieldError] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    unknown: list[UnknownField] = field(default_factory=list)
+
+
+@cache
+def sensor_model() -> type[SensorSpec[TriggerSpec]]:
+    """The whole Sensor, composed of both rooms' models."""
+    return cast("type[SensorSpec[TriggerSpec]]", SensorSpec.__class_getitem__(trigger_model()))
+
+
+def examine_sensor(obj: Mapping[str, Any], namespace: str, name: str, templates: Templates | None) -> SensorFindings:
+    """Read an object of kind Sensor. Arguments are held against `templates`. Raises nothing."""
+    found = SensorFindings()
+    if not name:
+        found.faults.append(FieldError("metadata.name", "is missing", "give the object a name", kind=FaultKind.MISSING))
+    raw = obj.get("spec")
+    if not isinstance(raw, dict):
+        remedy = "write dependencies and triggers below it"
+        found.faults.append(FieldError("spec", "must be a map", remedy, shorten(raw), kind=FaultKind.WRONG_TYPE))
+        return found
+    found.unknown = unknown_fields(sensor_model(), raw, "spec")
+    spec, replaced = _validated(raw, found)
+    if spec.dependencies:
+        _look_into(spec, raw, found, namespace, name, templates)
+    if not found.refused and not found.faults:
+        account = (spec.template or {}).get("serviceAccountName")
+        found.plan = SensorPlan(namespace, name, spec, account if isinstance(account, str) else "")
+        return found
+    # what is said of an entry that stands in for another is not of that other
+    found.faults = [*found.refused, *(one for one in found.faults if _entry(one.path) not in replaced)]
+    found.notices = [one for one in found.notices if _entry(one.path) not in replaced]
+    return found
+
+
+def _validated(raw: dict[str, Any], found: SensorFindings) -> tuple[SensorSpec[TriggerSpec], frozenset[tuple[str, int]]]:
+    """The spec, and its entries that are stand-ins since what is written there cannot be read."""
+    try:
+        return sensor_model().model_validate(raw), frozenset()
+    except ValidationError as error:
+        found.refused = field_errors(error, "spec")
+    replaced: set[tuple[str, int]] = set()
+    dependencies, triggers = [], []
+    for index, entry in enumerate(_list(raw.get("dependencies"))):
+        try:
+            dependencies.append(Dependency.model_validate(entry))
+        except ValidationError:
+            replaced.add(("dependencies", index))
+            dependencies.append(Dependency(name=_name(entry, index), event_source_name="-", event_name="-"))
+    for index, entry in enumerate(_list(raw.get("triggers"))):
+        try:
+            triggers.append(trigger_model().model_validate(entry))
+        except ValidationError:
+            replaced.add(("triggers", index))
+            name = _name(_map(entry).get("template"), index)
+            triggers.append(trigger_model().model_validate({"template": {"name": name, "log": {}}}))
+    return sensor_model().model_construct(dependencies=dependencies, triggers=triggers), frozenset(replaced)
+
+
+def _entry(path: str) -> tuple[str, int] | None:
+    match = _ENTRY.match(path)
+    return (match[1], int(match[2])) if match else None
+
+
+def _name(entry: Any, index: int) -> str:
+    name = _map(entry).get("name")
+    return name if isinstance(name, str) and name else f"[{index}]"
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _look_into(
+    spec: SensorSpec[TriggerSpec],
+    raw: Mapping[str, Any],
+    found: SensorFindings,
+    namespace: str,
+    name: str,
+    templates: Templates | None,
+) -> None:
+    names = frozenset(dependency.name for dependency in spec.dependencies)
+    try:
+        found.notices += map(warning, SensorProgram.compile(namespace, name, spec).notices)
+    except ManifestError as error:
+        found.faults += error.errors
+        found.notices += map(warning, error.notices)
+    for index, trigger in enumerate(spec.triggers):
+        path = f"spec.triggers[{index}]"
+        found.faults += [replace(one, path=_below(path, one.path)) for one in check(trigger, names, namespace, templates)]
+        found.notices += [Notice("warning", _below(path, one.path), one.text, kind=one.kind) for one in notices(trigger)]
+    found.notices += _risks(spec, raw)
+
+
+def _below(path: str, relative: str) -> str:
+    return f"{path}.{relative}" if relative else path
+
+
+def _risks(spec: SensorSpec[TriggerSpec], raw: Mapping[str, Any]) -> Iterator[Notice]:
+    """What is accepted, and seldom meant."""
+    for field_, text in _WITHOUT_EFFECT.items():
+        if raw.get(field_):
+            yield Notice("information", f"spec.{field_}", text, kind=FaultKind.HARMLESS)
+    for index, dependency in enumerate(spec.dependencies):
+        path = f"spec.dependencies[{index}]"
+        filters = dependency.filters
+        if filters is None:
+            continue
+        kinds = (filters.exprs, filters.data, filters.context, filters.time, filters.git, filters.script)
+        if dependency.filters_logical_operator == "or" and (filters.exprs or filters.data) and sum(map(bool, kinds)) > 1:
+            text = "a path that an event does not have is an error, and drops the event, whatever the other kinds say"
+            where = f"{path}.filtersLogicalOperator"
+            yield Notice("warning", where, f"{text}; ask for paths that are always there", kind=FaultKind.OR_DROPS_ON_ERROR)
+        for number, entry in enumerate(filters.data):
+            yield from _comparison(entry, f"{path}.filters.data[{number}]")
+
+
+def _comparison(entry: DataFilter, path: str) -> Iterator[Notice]:
+    if entry.comparator == "!=" and len(entry.value) > 1:
+        text = "holds where any value differs, which is nearly always; write one expression: ^(a|b)$"
+        yield Notice("warning", f"{path}.value", text, kind=FaultKind.NOT_EQUAL_TO_SEVERAL)
+    if entry.type == "string" and entry.comparator not in ("", "=", "!="):
+        text = f"{entry.comparator} never holds for strings; use type: number"
+        yield Notice("warning", f"{path}.comparator", text, kind=FaultKind.ORDERED_STRINGS)
+    if entry.type == "bool" and entry.comparator not in ("", "="):
+        text = "is ignored for booleans, as in argo-events"
+        yield Notice("warning", f"{path}.comparator", text, kind=FaultKind.IGNORED_COMPARATOR)
