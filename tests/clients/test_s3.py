@@ -115,6 +115,29 @@ async def test_the_stores_own_code_and_words_are_kept() -> None:
     assert STREAMS["bad-event"]["status"] == 400
 
 
+# -- objects
+
+
+@pytest.mark.parametrize("key", ["ci.yaml", "a/b c+d%2F(e)~!*'.yaml", "ü/日本.yaml"])
+async def test_an_object_is_read_whatever_its_key(key: str) -> None:
+    async with Store().serving() as store, S3(store.endpoint, keys, secure=False) as client:
+        store.put(key, b"kind: A")
+
+        assert await client.read("uploads", key, 7) == b"kind: A"
+
+
+async def test_an_object_over_the_limit_and_one_that_is_not_there_are_refused() -> None:
+    async with Store().serving() as store, S3(store.endpoint, keys, secure=False) as client:
+        store.put("large", b"x" * 200_000)
+
+        with pytest.raises(Refused, match="larger than 100,000 bytes") as caught:
+            await client.read("uploads", "large", 100_000)
+        assert (caught.value.status, caught.value.reason) == (413, "TooLarge")
+        with pytest.raises(Refused, match="The specified key does not exist") as caught:
+            await client.read("uploads", "nope", 100_000)
+        assert (caught.value.status, caught.value.reason) == (404, "NoSuchKey")
+
+
 async def test_what_is_no_object_store_is_an_error_with_its_address() -> None:
     answers = [
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",

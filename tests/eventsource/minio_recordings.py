@@ -83,6 +83,7 @@ class Store:
         """Serves on a free port; entered again, on the same."""
         app = web.Application()
         app.router.add_get("/{bucket}", self._handle)
+        app.router.add_get("/{bucket}/{key:.+}", self._read)
         runner = web.AppRunner(app, shutdown_timeout=0.05)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=tls, reuse_address=True).start()
@@ -149,6 +150,13 @@ class Store:
         if "gzip" in request.headers.get("Accept-Encoding", ""):
             listing.enable_compression(web.ContentCoding.gzip)  # as a real MinIO does for whoever says that it may
         return listing
+
+    async def _read(self, request: web.Request) -> web.Response:
+        refusal = self._refusal(request, [])
+        found = [item.body for item in self.items if item.key == request.match_info["key"]]
+        if refusal is not None or found:
+            return refusal or web.Response(body=found[-1])
+        return self._error(404, "NoSuchKey", "The specified key does not exist.")
 
     def _refusal(self, request: web.Request, query: list[tuple[str, str]]) -> web.Response | None:
         given = request.headers.get("Authorization", "")

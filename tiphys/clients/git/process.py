@@ -39,6 +39,7 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
     "GIT_ASKPASS": "",
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_NO_LAZY_FETCH": "1",
+    "GIT_LITERAL_PATHSPECS": "1",
     "GIT_TRACE": "0",
     "GIT_TRACE_CURL": "0",
     "GIT_CURL_VERBOSE": "0",
@@ -48,8 +49,6 @@ _ENVIRONMENT: Final[Mapping[str, str]] = {
 _MEANINGS: Final[tuple[tuple[str, int, str], ...]] = (
     # words of git, curl and ssh (in the C locale), the HTTP status that says the same (0: nobody answered), and a reason
     ("transport '", 400, "Protocol"),
-    ("died of signal 25", 413, "TooLarge"),
-    ("File too large", 413, "TooLarge"),
     ("dubious ownership", 403, "Ownership"),
     ("Authentication failed", 401, "Unauthorized"),
     ("could not read Username", 401, "Unauthorized"),

@@ -110,9 +110,11 @@ def flaw_in_path(path: str) -> str:
 
 
 class Files:
-    """Reads files. `cache` is a folder of ours, in which temporary ones are made."""
+    """Reads files. `cache` is a folder of ours, in which temporary ones are made; `most_written` the bytes of the largest pack of objects
+    that is taken (on Linux)."""
 
-    def __init__(self, cache: Path, remote: Remote, local: Local) -> None:
+    def __init__(self, cache: Path, remote: Remote, local: Local, most_written: int = _MOST_WRITTEN) -> None:
+        self._most_written = most_written
         self._cache = cache
         self._remote = remote
         self._local = local
@@ -178,7 +180,13 @@ class Files:
         }
         always = ["--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"]
         arguments = [f"--git-dir={folder}", "fetch", *always, *options, "--", "origin", want]
-        await self._remote(address, credentials, arguments, bytes, configuration, most_written=_MOST_WRITTEN)
+        try:
+            await self._remote(address, credentials, arguments, bytes, configuration, most_written=self._most_written)
+        except ClientError as error:
+            if await asyncio.to_thread(_largest, folder) < self._most_written:
+                raise
+            text = f"more than {self._most_written:,} bytes would have to be fetched"
+            raise Refused(address.url, 413, "TooLarge", text) from error
 
     @contextlib.asynccontextmanager
     async def _repository(self) -> AsyncIterator[Path]:
@@ -228,6 +236,10 @@ def _ways(place: str) -> list[str]:
 
 def _too_large(address: Address, place: str, size: int, most: int) -> ClientError:
     return Refused(address.url, 413, "TooLarge", f"{place} has {size:,} bytes, and {most:,} is the most that is read")
+
+
+def _largest(folder: Path) -> int:
+    return max((file.stat().st_size for file in folder.rglob("*")), default=0)
 
 
 def _line(raw: bytes) -> str:
