@@ -113,6 +113,10 @@ class Deferral:
         """Rows of all triggers."""
         return sum(queue.stored + queue.promised for queue in self._queues.values())
 
+    def counts(self) -> dict[TriggerKey, int]:
+        """Rows of each trigger."""
+        return {key: queue.stored + queue.promised for key, queue in self._queues.items()}
+
     def keys(self) -> list[TriggerKey]:
         """The triggers that have rows."""
         return list(self._queues)
@@ -279,5 +283,7 @@ class Deferral:
                         kind = VerdictKind.REFUSED
                     else:
                         kind = await repeating.decide(one.trigger, arrival.firing, making)
+                        if kind is not VerdictKind.FIRED:
+                            making.use_up(arrival.beside, "once", row.at)
             making.verdicts.append(Verdict(one.sensor.revision, one.trigger.index, dependency.index, kind, clause))
         return making.decision()

@@ -11,14 +11,15 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from sensors.conditions import Gate, HeldEvent, JoinStates, Loss, NoJoinKey
+from sensors.conditions import Dropped, Gate, HeldEvent, JoinStates, Loss, NoJoinKey
 from sensors.making import Making
 from sensors.program import DependencyProgram, TriggerProgram
+from tiphys.bus import ledger as bus
 from tiphys.bus.firing import DependencyEvent, Firing, TriggerKey
 from tiphys.bus.identity import firing_id
 from tiphys.bus.ledger import Held, VerdictKind
 
-__all__ = ["Arrival", "Holdings"]
+__all__ = ["Arrival", "Holdings", "lost"]
 
 _log = structlog.get_logger(__name__)
 _JSON: Final = "application/json"
@@ -33,6 +34,7 @@ class Arrival(NamedTuple):
     beside: tuple[Held, ...] = ()
 
 
+_RECORDED: Final = frozenset((Loss.LATE, Loss.RESET, Loss.FULL))
 _HELD: Final = Arrival(VerdictKind.HELD)
 _DROPPED: Final = Arrival(VerdictKind.DROPPED)
 
@@ -70,6 +72,10 @@ class Holdings:
     def keys(self) -> list[TriggerKey]:
         """The triggers that hold something."""
         return list(self._by_trigger)
+
+    def counts(self) -> dict[TriggerKey, int]:
+        """How many events each trigger holds."""
+        return {key: len(holding.states) for key, holding in self._by_trigger.items()}
 
     def of(self, key: TriggerKey) -> list[Held]:
         """What a trigger holds, by join key, oldest first within one."""
@@ -161,6 +167,7 @@ class Holdings:
         if making.replay:
             held = self._again(key, holding, held, arrived, making)
         outcome = gate.arrive(held, arrived.dependency, arrived, self._clock())
+        self._note(key, outcome.dropped, making)
         if outcome.fired is not None:
             if trigger.correlate is None:
                 if held:
@@ -187,11 +194,16 @@ class Holdings:
         overflow = holding.states.keep(join, outcome.keep)
         for one, _ in overflow:
             making.drop(holding.row(key, one))
+        self._note(key, overflow, making)
         if overflow:
             self._say_full(key)
         if gate.lapses:
             self._watch(trigger)
         return _HELD if kept else _DROPPED
+
+    def _note(self, key: TriggerKey, dropped: Iterable[Dropped], making: Making) -> None:
+        """Put what is worth a record in `making`. That a later event took the place of an earlier one is the rule, and seen from that."""
+        making.losses += [lost(key, one, loss, self._clock()) for one, loss in dropped if loss in _RECORDED]
 
     def _again(
         self, key: TriggerKey, holding: _Holding, held: Sequence[HeldEvent], arrived: HeldEvent, making: Making
@@ -211,6 +223,11 @@ class Holdings:
                 action="held-full",
                 trigger="/".join(key),
             )
+
+
+def lost(key: TriggerKey, one: HeldEvent, loss: Loss, at: float) -> bus.Loss:
+    """What is recorded of a held event that goes without a firing."""
+    return bus.Loss(key, one.dependency, one.position, loss.value, at)
 
 
 def _firing(
@@ -236,7 +253,7 @@ def _fired(trigger: TriggerProgram, fired: Mapping[str, Sequence[HeldEvent]], ar
         if earlier:
             more[name] = tuple(earlier)
     firing = _firing(trigger.key, events, more, arrived.dependency, replay)
-    if trigger.check is None:
+    if trigger.check is None and trigger.once is None:  # nobody asks
         return Arrival(VerdictKind.FIRED, firing)
     itself = arrived.dependency, arrived.position
     others = [one for held in fired.values() for one in held if (one.dependency, one.position) != itself]

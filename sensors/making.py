@@ -68,6 +68,10 @@ class Making:
             for place in [place for place in places if place[0] == key]:
                 del places[place]
 
+    def use_up(self, beside: Sequence[Held], reason: str, at: float) -> None:
+        """Held events went with a firing that there is not."""
+        self.losses += [Loss(one.key, one.dependency, one.position, reason, at) for one in beside]
+
     def decision(self) -> Decision:
         """What the ledger applies."""
         return Decision(

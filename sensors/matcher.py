@@ -16,14 +16,14 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
 
 from sensors.deferral import Deferral
 from sensors.filters.finding import Judgement
-from sensors.holding import Arrival, Holdings
+from sensors.holding import Arrival, Holdings, lost
 from sensors.index import Index, Listener
 from sensors.judging import KINDS, judge
 from sensors.making import Making
@@ -34,7 +34,7 @@ from sensors.scripts import Runner
 from sensors.settling import until_taken
 from tiphys.bus.event import Event
 from tiphys.bus.firing import TriggerKey
-from tiphys.bus.ledger import Decision, Held, Ledger, Verdict, VerdictKind
+from tiphys.bus.ledger import Decision, Held, Ledger, Loss, Verdict, VerdictKind
 from tiphys.bus.log import EventLog, Stored
 
 __all__ = ["Matcher"]
@@ -50,7 +50,8 @@ _Asked = tuple[TriggerProgram, Arrival, Verdict]
 class Matcher:
     """Decides. `epoch` is that of the engine; `observe` hears of every decision once it is durable (metrics, the demo); an event that
     triggers decide later has one decision when it arrives and one for each of them. `scripts` runs Lua and jq: without it the events of
-    dependencies that need them wait. `clock` gives Unix seconds.
+    dependencies that need them wait. `clock` gives Unix seconds. `lapsed` hears of held events that went by the clock alone; those that go
+    when an event arrives are in its decision.
 
     Usage: `await matcher.load()`, `put` the sensors, then `await matcher.run()` until it is cancelled or raises `StaleEpoch`.
     """
@@ -63,9 +64,10 @@ class Matcher:
         observe: Observer | None = None,
         scripts: Runner | None = None,
         clock: Callable[[], float] = time.time,
+        lapsed: Callable[[Sequence[Loss]], None] | None = None,
     ) -> None:
         self._log, self._ledger, self._epoch = log, ledger, epoch
-        self._observe, self._clock = observe, clock
+        self._observe, self._clock, self._lapsed = observe, clock, lapsed
         self._index = Index()
         self._resetting = Resetting(self._sweep, clock)
         self._holdings = Holdings(self._resetting.watch, clock)
@@ -83,6 +85,11 @@ class Matcher:
     def deferred(self) -> int:
         """Events that triggers are still to decide, counted once for each trigger."""
         return self._deferral.waiting
+
+    def waiting(self) -> Mapping[TriggerKey, tuple[int, int]]:
+        """How many events each trigger holds, and how many it is still to decide; those with neither are not there."""
+        held, deferred = self._holdings.counts(), self._deferral.counts()
+        return {key: (held.get(key, 0), deferred.get(key, 0)) for key in held | deferred}
 
     async def load(self) -> None:
         """Read the held events and what is deferred. Once, before `run`."""
@@ -116,7 +123,7 @@ class Matcher:
             self._index.put(sensor)
             for trigger in sensor.triggers:
                 for dependency in self._holdings.stale(trigger):
-                    await self._forget(trigger.key, dependency)
+                    await self._forget(trigger.key, dependency, "changed")
                 if trigger.gate.lapses and self._holdings.groups(trigger.key):
                     if await self._drained(trigger.key):
                         await self._let_go(trigger)
@@ -131,12 +138,12 @@ class Matcher:
     async def release(self, key: TriggerKey) -> None:
         """Drop what a trigger holds and has deferred (the end of the grace after a deletion)."""
         async with self._deciding, self._deferral.concluding:
-            await self._forget(key, None)
+            await self._forget(key, None, "deleted")
             await self._deferral.abandon(key)
 
-    async def _forget(self, key: TriggerKey, dependency: str | None) -> None:
+    async def _forget(self, key: TriggerKey, dependency: str | None, reason: str) -> None:
         if self._holdings.forget(key, dependency):
-            await until_taken(lambda: self._ledger.release(key, dependency))
+            await until_taken(lambda: self._ledger.release(key, dependency, reason=reason))
 
     # -- what has lapsed
 
@@ -157,11 +164,14 @@ class Matcher:
 
     async def _let_go(self, trigger: TriggerProgram) -> float:
         key, now = trigger.key, self._clock()
-        lapsed = [(join, held) for join, held in self._holdings.groups(key) if trigger.gate.lapsed(held, now)]
-        if lapsed:
-            rows = [row for _, held in lapsed for row in self._holdings.rows(key, held)]
-            await until_taken(lambda: self._ledger.drop(rows))
-            self._holdings.remove(key, [join for join, _ in lapsed])
+        lapsed = [(join, trigger.gate.lapsed(held, now)) for join, held in self._holdings.groups(key)]
+        if gone := [one for _, dropped in lapsed for one in dropped]:
+            rows = self._holdings.rows(key, [event for event, _ in gone])
+            losses = [lost(key, event, loss, now) for event, loss in gone]
+            await until_taken(lambda: self._ledger.drop(rows, losses))
+            self._holdings.remove(key, [join for join, dropped in lapsed if dropped])
+            if self._lapsed:
+                self._lapsed(losses)
         return trigger.gate.next_lapse(now) if self._holdings.groups(key) else math.inf
 
     # -- events

@@ -59,6 +59,7 @@ class Refusing:
         making.refusals.append(
             Refusal(trigger.key, firing.completed_by, reason, text[:_LONGEST], self._clock(), arrival.beside, heals)
         )
+        making.use_up(arrival.beside, "refused", self._clock())
         making.firings.extend(check.instead(firing))
         return True
 

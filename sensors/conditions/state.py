@@ -173,6 +173,8 @@ class Gate:
             self._reset.until(now) if self._reset is not None else math.inf,
         )
 
-    def lapsed(self, held: Sequence[HeldEvent], now: float) -> bool:
-        """Whether nothing of what is held can be part of a firing any more, since its time is over: the caller may drop it."""
-        return not self._in_time(held, now, [])
+    def lapsed(self, held: Sequence[HeldEvent], now: float) -> Sequence[Dropped]:
+        """All that is held, each with the reason, if nothing of it can be part of a firing any more, since its time is over: the caller may
+        drop it. Empty otherwise."""
+        dropped: list[Dropped] = []
+        return () if self._in_time(held, now, dropped) else dropped

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from sensors.manifest import OpaqueTrigger
 from sensors.scripts import Program, Runner
 from tiphys.bus.event import Event
 from tiphys.bus.firing import TriggerKey
-from tiphys.bus.ledger import EventRecord, VerdictKind
+from tiphys.bus.ledger import EventRecord, Loss, VerdictKind
 from tiphys.bus.sqlite import SqliteBus, SqliteSettings
 
 KEY = TriggerKey("argo", "s", "t")
@@ -137,10 +137,11 @@ async def running(
     scripts: Runner | None = None,
     clock: Callable[[], float] = time.time,
     settings: SqliteSettings | None = None,
+    lapsed: Callable[[Sequence[Loss]], None] | None = None,
 ) -> AsyncIterator[Running]:
     """Open, put the sensors, and run until the block ends."""
     async with SqliteBus.open(folder, settings, clock=clock) as bus:
-        matcher = Matcher(bus.log, bus.ledger, await bus.ledger.open_epoch(), scripts=scripts, clock=clock)
+        matcher = Matcher(bus.log, bus.ledger, await bus.ledger.open_epoch(), scripts=scripts, clock=clock, lapsed=lapsed)
         await matcher.load()
         for one in sensors:
             await matcher.put(one)

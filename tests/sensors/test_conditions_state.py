@@ -183,8 +183,9 @@ def test_what_can_be_part_of_no_firing_any_more_has_lapsed() -> None:
     within, reset, plainly = gate("A && B", within=600.0), gate("A && B", reset=HOURLY), gate("A && B")
     for one in (within, reset, plainly):
         one.send("A", START + 60)
-    assert [within.gate.lapsed(within.held, START + at) for at in (660, 661)] == [False, True]
-    assert [reset.gate.lapsed(reset.held, START + at) for at in (3599, 3600)] == [False, True]
+    for one, at, loss in ((within, 661, Loss.LATE), (reset, 3600, Loss.RESET)):
+        assert one.gate.lapsed(one.held, START + at - 1) == ()
+        assert [*one.gate.lapsed(one.held, START + at)] == [(held, loss) for held in one.held]
     assert not plainly.gate.lapsed(plainly.held, START + 10**9)
     assert [one.gate.lapses for one in (within, reset, plainly)] == [True, True, False]
     assert reset.gate.next_lapse(START + 60) == START + 3600

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.sensors.matching import KEY, SCRIPT, Clock, Held, Running, running, sensor
 from tiphys.bus.event import Event
 from tiphys.bus.identity import firing_id
-from tiphys.bus.ledger import VerdictKind
+from tiphys.bus.ledger import Loss, VerdictKind
 from tiphys.bus.sqlite import SqliteBus
 
 HOUR = 3600.0
@@ -189,3 +189,68 @@ async def test_an_event_that_is_replayed_while_it_is_held_counts_once(tmp_path: 
         assert await now.firings() == []
         await now.send("a2")
         assert len(await now.firings()) == 1
+
+
+# -- what is held and goes without a firing says so
+
+
+async def losses(now: Running, event_id: str) -> list[tuple[str, float]]:
+    return [(one.reason, one.at) for one in (await now.bus.ledger.event(event_id)).losses]
+
+
+async def test_what_is_too_old_when_another_comes_is_a_loss_with_its_time(tmp_path: Path) -> None:
+    clock = Clock()
+    async with running(tmp_path, sensor("A && B", names="AB", within="10m"), clock=clock) as now:
+        await now.send("a1")
+        clock.now += 601
+        await now.send("b1")
+        assert await losses(now, "a1") == [("late", clock.now)]
+        assert (await losses(now, "b1"), now.held()) == ([], {"B": "b1"})
+
+
+async def test_what_goes_by_the_clock_alone_is_a_loss_and_is_told(tmp_path: Path) -> None:
+    clock, told = Clock(NOON), list[Loss]()
+    reset = [{"byTime": {"cron": "0 * * * *"}}]
+    program = sensor("A && B", names="AB", conditionsReset=reset)
+    async with running(tmp_path, program, clock=clock) as now:
+        await now.send("a1")
+        position = (await now.bus.ledger.event("a1")).position
+    clock.now += HOUR
+    async with running(tmp_path, program, clock=clock, lapsed=told.extend) as now:
+        assert await losses(now, "a1") == [("reset", clock.now)]
+        assert told == [(KEY, "A", position, "reset", clock.now)]
+
+
+async def test_what_gives_way_to_a_later_event_is_no_loss(tmp_path: Path) -> None:
+    async with running(tmp_path, sensor("A && B", names="AB")) as now:
+        await now.send("a1", "a2", "b1")
+        assert await losses(now, "a1") == []
+
+
+async def test_what_is_held_for_a_dependency_that_changes_is_a_loss(tmp_path: Path) -> None:
+    async with running(tmp_path, sensor("A && B", names="AB")) as now:
+        await now.send("a1")
+        changed = {"A": {"data": [{"path": "name", "type": "string", "value": ["a.*"]}]}}
+        await now.matcher.put(sensor("A && B", names="AB", filters=changed, revision=2))
+        assert [reason for reason, _ in await losses(now, "a1")] == ["changed"]
+
+
+async def test_what_is_used_up_by_a_key_that_has_fired_is_a_loss(tmp_path: Path) -> None:
+    async with running(tmp_path, sensor("A && B", names="AB", once={"key": "{{ .B.sha }}"})) as now:
+        await now.send("a1")
+        await now.send("b1", data={"sha": "x"})
+        await now.send("a2")
+        await now.send("b2", data={"sha": "x"})
+        assert await now.firings() == [{"A": "a1", "B": "b1"}]
+        assert [reason for reason, _ in await losses(now, "a2")] == ["once"]
+
+
+async def test_what_triggers_hold_and_have_still_to_decide_is_counted(tmp_path: Path) -> None:
+    scripts = Held()
+    async with running(tmp_path, sensor("A && B"), sensor("A", "other", filters={"A": SCRIPT}), scripts=scripts) as now:
+        await now.publish("a1", "a2")
+        await now.settled("a2")
+        assert now.matcher.waiting() == {KEY: (1, 0), KEY._replace(sensor="other"): (0, 2)}
+        await scripts.free()
+        await now.decided("a2")
+        assert now.matcher.waiting() == {KEY: (1, 0)}

@@ -6,126 +6,37 @@ so the recorded revision is compiled again and run on the stored event; programs
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from sensors.conditions import NoJoinKey
-from sensors.filters.finding import Finding, Judgement
+from sensors.filters.finding import Judgement
 from sensors.manifest import OpaqueTrigger, SensorSpec
 from sensors.once import OnceKey
 from sensors.program import SensorProgram, TriggerProgram
 from sensors.scripts import Program, Runner
-from tiphys.bus.event import NOT_JSON, Event
-from tiphys.bus.firing import Firing, FiringState, Outcome
-from tiphys.bus.ledger import EventRecord, FiringRecord, Kept, Ledger, Verdict, VerdictKind
+from tiphys.app.describing import Waits, describe_event, describe_finding, describe_firing, for_nothing, instant
+from tiphys.bus.event import Event
+from tiphys.bus.firing import TriggerKey
+from tiphys.bus.ledger import EventRecord, FiringRecord, Held, Kept, Ledger, Verdict, VerdictKind
 from tiphys.errors import ScriptsUnavailable, TemplateError, UnknownRecord
 
-__all__ = ["describe_event", "describe_firing", "explain", "explain_record", "for_nothing", "instant"]
+__all__ = ["Holding", "compiled", "explain", "explain_record", "explain_verdict"]
 
-Waits = Callable[[Firing], str]
+Holding = Callable[[TriggerKey], Sequence[Held]]
+"""What a trigger holds now."""
 
-
-def instant(seconds: float) -> str:
-    """Unix seconds as RFC 3339 text with milliseconds; empty for 0."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if seconds else ""
-
-
-def describe_event(record: EventRecord, *, data: bool = False) -> dict[str, Any]:
-    """An event as the API shows it; with `data` its payload too (text where it is not JSON)."""
-    event = record.event
-    shown: dict[str, Any] = {
-        "id": event.id,
-        "position": record.position,
-        "time": event.time,
-        "stored": instant(record.stored),
-        "namespace": event.namespace,
-        "bus": event.bus,
-        "source": event.source,
-        "event": event.subject,
-        "type": event.type,
-        "worldid": event.extensions.get("worldid", ""),
-        "size": record.size,
-        "decided": record.decided,
-        "deciding": ["/".join(key) for key in record.deferred],
-        "outcomes": _counts(record),
-    }
-    if data:
-        shown["data"] = _data(event)
-    return shown
-
-
-def _data(event: Event) -> Any:
-    """The payload, or its text where that is no JSON, or is nested more deeply than an answer can hold."""
-    if event.payload is not NOT_JSON:
-        try:
-            orjson.dumps([[[[event.payload]]]])  # somewhere below the top of an answer
-        except orjson.JSONEncodeError:
-            pass
-        else:
-            return event.payload
-    return (event.data or b"").decode(errors="replace")
-
-
-def _counts(record: EventRecord) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for verdict in record.verdicts:
-        name = verdict.kind.name.lower()
-        counts[name] = counts.get(name, 0) + 1
-    return counts
-
-
-def for_nothing(_: Firing) -> str:
-    """Where nobody carries firings out, none waits."""
-    return ""
-
-
-def describe_firing(record: FiringRecord, waits: Waits = for_nothing) -> dict[str, Any]:
-    """A firing as the API shows it. `waits` says what one that is due waits for."""
-    firing = record.firing
-    unfinished = record.state in (FiringState.PENDING, FiringState.STARTED)
-    return {
-        "id": firing.id,
-        "namespace": firing.key.namespace,
-        "sensor": firing.key.sensor,
-        "trigger": firing.key.trigger,
-        "state": record.state.value,
-        "events": {name: one.id for name, one in firing.events.items()},
-        "decided": instant(record.decided),
-        "ended": instant(record.ended),
-        "attempts": record.attempts,
-        "next": instant(record.not_before) if unfinished else "",
-        "waits": waits(firing) if unfinished and record.not_before <= time.time() else "",
-        "target": str(record.target) if record.target else "",
-        "replay": firing.replay,
-        "dlq": firing.dlq,
-        "parent": firing.parent,
-        "actor": record.actor,
-        "last": _describe_outcome(record.last),
-        "history": [
-            {
-                "attempt": attempt.number,
-                "started": instant(attempt.started),
-                "ended": instant(attempt.ended),
-                "outcome": _describe_outcome(attempt.outcome),
-            }
-            for attempt in record.history
-        ],
-    }
-
-
-def _describe_outcome(outcome: Outcome | None) -> dict[str, str] | None:
-    if outcome is None:
-        return None
-    return {
-        "kind": outcome.kind.value,
-        "reason": outcome.reason,
-        "message": outcome.message,
-        "result": str(outcome.result) if outcome.result else "",
-    }
+_LOST: Final = {
+    "late": "it was older than within",
+    "reset": "of conditionsReset",
+    "full": "the trigger held as much as it may",
+    "changed": "the dependency, or when the trigger fires, was changed",
+    "deleted": "the sensor was deleted",
+    "refused": "the firing that it was part of was refused",
+    "once": "what it was part of had fired already (once)",
+}
 
 
 class _NoWorkers:
@@ -135,34 +46,50 @@ class _NoWorkers:
         raise ScriptsUnavailable(program.text, "there are no workers here")
 
 
-async def explain(ledger: Ledger, event_id: str, scripts: Runner | None = None, waits: Waits = for_nothing) -> dict[str, Any]:
+async def explain(
+    ledger: Ledger, event_id: str, scripts: Runner | None = None, waits: Waits = for_nothing, holding: Holding | None = None
+) -> dict[str, Any]:
     """Everything about one event: what it holds, each verdict with its tree, and what was done. Raises `UnknownRecord`.
 
-    Transforms and scripts are run again by `scripts`; without it the tree says that they were not. `waits` as in `describe_firing`.
+    Transforms and scripts are run again by `scripts`; without it the tree says that they were not. `waits` as in `describe_firing`;
+    `holding` says whether an event is held still.
     """
-    return await explain_record(ledger, await ledger.event(event_id), scripts, waits)
+    return await explain_record(ledger, await ledger.event(event_id), scripts, waits, holding)
 
 
 async def explain_record(
-    ledger: Ledger, record: EventRecord, scripts: Runner | None = None, waits: Waits = for_nothing
+    ledger: Ledger,
+    record: EventRecord,
+    scripts: Runner | None = None,
+    waits: Waits = for_nothing,
+    holding: Holding | None = None,
 ) -> dict[str, Any]:
     """As `explain`, for a record with its data: of events that came several times with one id, this one."""
     shown = describe_event(record, data=True)
-    runner = scripts or _NoWorkers()
-    shown["verdicts"] = [await _explain_verdict(ledger, record, one, runner) for one in record.verdicts]
-    shown["firings"] = [describe_firing(one, waits) for one in await ledger.firings(event_id=record.event.id, limit=200)]
+    firings = await ledger.firings(event_id=record.event.id, limit=200)
+    shown["verdicts"] = [await explain_verdict(ledger, record, one, firings, scripts, holding) for one in record.verdicts]
+    shown["firings"] = [describe_firing(one, waits) for one in firings]
     shown["repeats"] = [{"trigger": "/".join(one.trigger), "firing": one.firing} for one in record.repeats]
     shown["why"] = "" if record.verdicts else await _why_nobody(ledger, record)
     return shown
 
 
-async def _explain_verdict(ledger: Ledger, record: EventRecord, verdict: Verdict, scripts: Runner) -> dict[str, Any]:
+async def explain_verdict(
+    ledger: Ledger,
+    record: EventRecord,
+    verdict: Verdict,
+    firings: Sequence[FiringRecord],
+    scripts: Runner | None = None,
+    holding: Holding | None = None,
+) -> dict[str, Any]:
+    """One verdict on an event; `firings` are those that have the event."""
+    scripts = scripts or _NoWorkers()
     shown: dict[str, Any] = {"outcome": verdict.kind.name.lower(), "revision": verdict.revision, "clause": verdict.clause}
     try:
         kept = await ledger.revision(verdict.revision)
     except UnknownRecord as error:
         return shown | {"sensor": "", "trigger": "", "dependency": "", "why": str(error)}
-    program = _compile(kept)
+    program = compiled(kept)
     dependency, trigger = program.dependencies[verdict.dependency], program.triggers[verdict.trigger]
     shown |= {
         "sensor": program.name,
@@ -179,6 +106,8 @@ async def _explain_verdict(ledger: Ledger, record: EventRecord, verdict: Verdict
     else:
         if judged.judgement is Judgement.PASSED:
             shown |= _beyond_filters(record, verdict, trigger, dependency.name, record.event.transformed(judged.transformed))
+        if verdict.kind is VerdictKind.HELD:
+            shown["since"] = _since(record, trigger, dependency.name, firings, holding)
     return shown | {"filters": describe_finding(await dependency.filters.explain_away(record.event, scripts))}
 
 
@@ -202,6 +131,35 @@ def _beyond_filters(
     return found
 
 
+def _since(
+    record: EventRecord, trigger: TriggerProgram, dependency: str, firings: Sequence[FiringRecord], holding: Holding | None
+) -> str:
+    """What became of an event that was held."""
+    key = trigger.key
+    parts = [
+        f"it was dropped at {instant(one.at)}: {_LOST.get(one.reason, one.reason)}"
+        for one in record.losses
+        if (one.trigger, one.dependency) == (key, dependency)
+    ]
+    for one in firings:
+        seen = (one.firing.events.get(dependency), *one.firing.more.get(dependency, ()))
+        if one.firing.key == key and any(event is not None and event.position == record.position for event in seen):
+            by = one.firing.completed_by
+            parts.append(
+                f"it fired at {instant(one.decided)} in {one.firing.id}" + (f", completed by {by}" if by != dependency else "")
+            )
+    if parts:
+        return "; ".join(reversed(parts))
+    if not trigger.gate.holds:
+        return "it makes the condition false by itself, so it is not kept"
+    if holding is None:
+        return ""
+    if any((one.dependency, one.position) == (dependency, record.position) for one in holding(key)):
+        missing = ", ".join(trigger.condition.missing({one.dependency for one in holding(key)}))
+        return f"it is held still{f', and waits for {missing}' if missing else ''}"
+    return f"it is held no longer: a later event of {dependency} took its place"
+
+
 def _refused(record: EventRecord, trigger: TriggerProgram, dependency: str) -> dict[str, Any]:
     """Why a firing was refused, which events it would have had, and how to decide it again."""
     for one in record.refusals:
@@ -223,20 +181,10 @@ def _without_key(once: OnceKey, names: Sequence[str], dependency: str, event: Ev
     return f"the key of once could not be made from the events of {', '.join(names)}"
 
 
-def _compile(kept: Kept) -> SensorProgram:
+def compiled(kept: Kept) -> SensorProgram:
+    """The program of a recorded revision."""
     spec = SensorSpec[OpaqueTrigger].model_validate(orjson.loads(kept.body)["spec"])
     return SensorProgram.compile(kept.namespace, kept.name, spec, revision=kept.revision, since=kept.since)
-
-
-def describe_finding(finding: Finding) -> dict[str, Any]:
-    """A finding's tree as JSON."""
-    return {
-        "asked": finding.asked,
-        "judgement": finding.judgement.value,
-        "found": finding.found,
-        "why": finding.why,
-        "children": [describe_finding(child) for child in finding.children],
-    }
 
 
 async def _why_nobody(ledger: Ledger, record: EventRecord) -> str:
@@ -248,7 +196,7 @@ async def _why_nobody(ledger: Ledger, record: EventRecord) -> str:
         return f"it is being decided by {', '.join('/'.join(key) for key in record.deferred)}"
     near = []
     for kept in await ledger.kept("Sensor"):
-        program = _compile(kept)
+        program = compiled(kept)
         for dependency in program.dependencies:
             if dependency.source != event.source:
                 continue

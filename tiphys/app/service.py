@@ -32,8 +32,9 @@ from tiphys.app.admission import KINDS
 from tiphys.app.announcing import Announcer
 from tiphys.app.api import Facts, serve_api
 from tiphys.app.catalog import Catalog, Rooms
-from tiphys.app.explanation import for_nothing
+from tiphys.app.describing import for_nothing
 from tiphys.app.following import Follower
+from tiphys.app.identity import Accounts
 from tiphys.app.local import embedded_kubernetes, write_secretly
 from tiphys.app.metrics import Metrics
 from tiphys.app.observing import Acting, Answering, CountedLog, Observer
@@ -242,7 +243,9 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         ingress = Ingress(IngressSettings(host=settings.host, bind=_bind(settings), stop=settings.drain), answering)
         room = Room(log, bus.ledger, kube_secrets, ingress, observer=answering)
         http = await stack.enter_async_context(open_http(HttpSettings(public_only=public_only)))
-        rooms = Rooms(bus.ledger, room, matcher, dispatcher, _Services(kube, kube_secrets, templates, http))
+        services = _Services(kube, kube_secrets, templates, http)
+        accounts = Accounts(services, impersonate=settings.impersonate)
+        rooms = Rooms(bus.ledger, room, matcher, dispatcher, services, accounts)
         catalog = Catalog(
             rooms,
             templates,
@@ -250,13 +253,13 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
             namespace=settings.namespace,
             strict=settings.strict,
             grace=settings.deletion_grace,
-            impersonate=settings.impersonate,
         )
         acting.on_unknown_trigger = catalog.unknown_trigger
+        accounts.on_allowed(catalog.hasten)
         stack.push_async_callback(catalog.aclose)
         service = Service(settings, bus.ledger, room, catalog, metrics, scripts, failed)
         service.waits = dispatcher.waits
-        await _run(service, stack, matcher, dispatcher, ingress, kube, acting)
+        await _run(service, stack, matcher, dispatcher, ingress, kube, acting, accounts)
         api = await stack.enter_async_context(_api(service))
         service.api_port = api
         service.ingress_port = ingress.bound(SHARED_PORT)
@@ -272,6 +275,7 @@ async def _run(
     ingress: Ingress,
     kube: Kube,
     acting: Acting,
+    accounts: Accounts,
 ) -> None:
     """Start the parts in order; what is pushed on the stack stops them in the other order."""
     settings, catalog = service.settings, service.catalog
@@ -298,7 +302,7 @@ async def _run(
     announcer = Announcer(kube)
     status = await stack.enter_async_context(StatusWriter(kube, written=announcer.conditions))
     clusters = {origin.label for origin in needed if isinstance(origin, ClusterOrigin)}
-    reporter = Reporter(catalog, service.room, status, announcer, clusters)
+    reporter = Reporter(catalog, service.room, status, announcer, clusters, accounts.problem)
     catalog.on_change(reporter.changed)
     acting.on_dead = reporter.dead
     for work, name in (
@@ -306,6 +310,7 @@ async def _run(
         (_heartbeat(service), "heartbeat"),
         (reporter.run(), "status"),
         (announcer.run(), "events"),
+        (accounts.run(), "accounts"),
     ):
         stack.push_async_callback(service.cancel, service.spawn(work, name))
 

@@ -17,7 +17,8 @@ import orjson
 from aiohttp import web
 
 from sensors.scripts import Runner
-from tiphys.app.explanation import describe_event, describe_firing, explain, for_nothing
+from tiphys.app.describing import describe_event, describe_firing, for_nothing
+from tiphys.app.explanation import explain
 from tiphys.app.metrics import CONTENT_TYPE_LATEST, Metrics
 from tiphys.bus.firing import Firing, FiringState, TriggerKey
 from tiphys.bus.ledger import Ledger

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,126 +19,33 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-from dispatcher import retry
-from dispatcher.program import TriggerProgram, render
-from dispatcher.queue import Dispatcher
 from eventsource.ingress import SCHEMES, SHARED_PORT, Binding, Ingress, IngressSettings
 from eventsource.ingress.signatures import sign
-from eventsource.manifest import Entry, EventSource
-from eventsource.room import Room
-from eventsource.setting import Setting
-from eventsource.source import Address, Endpoint, Health
+from eventsource.source import Address
 from sensors import Matcher
 from sensors.conditions import HeldEvent
 from sensors.scripts import Runner
 from tiphys.app.admission import KINDS, identity
 from tiphys.app.catalog import Catalog, Rooms
+from tiphys.app.describing import instant
 from tiphys.app.dryrun.arrivals import Arrival, GivenEvent, GivenRequest
-from tiphys.app.dryrun.outcomes import Act, Arrived, Came, StillHeld
+from tiphys.app.dryrun.outcomes import Arrived, Came, StillHeld
 from tiphys.app.dryrun.wire import Answering, exchange
-from tiphys.app.dryrun.world import FileKube, FileObjects, FileSecrets, FileServices, NotAmongFiles
-from tiphys.app.explanation import explain_record, instant
+from tiphys.app.dryrun.world import FileKube, FileObjects, FileSecrets, FileServices
+from tiphys.app.explanation import explain_record
 from tiphys.app.metrics import Metrics
 from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
 from tiphys.bus.event import Event, rfc3339
-from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target, TriggerKey
-from tiphys.bus.identity import event_id, firing_id
+from tiphys.bus.firing import TriggerKey
 from tiphys.bus.ledger import Decision, EventRecord
-from tiphys.bus.log import EventLog, Stored
 from tiphys.bus.sqlite import SqliteBus
 from tiphys.errors import SecretError, SettingsError, TiphysError
 from tiphys.schema.loader import Document
-from tiphys.schema.secret import Secrets
 
 __all__ = ["DryRun", "open_dry_run"]
 
 _LIMIT: Final = 120.0
 _ORDER: Final = {**dict.fromkeys(TEMPLATE_KINDS, 0), "EventSource": 1, "Sensor": 2}
-
-
-class _Clock:
-    """Unix seconds that stand still until they are set."""
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class _Ids:
-    """Ids for what the world did not identify: by what came, and how often it came before, so that they are the same each time."""
-
-    def __init__(self) -> None:
-        self._seen: Counter[tuple[Address, bytes]] = Counter()
-
-    def of(self, address: Address, data: bytes) -> str:
-        digest = hashlib.sha256(data).digest()
-        self._seen[address, digest] += 1
-        return event_id(*address[:3], f"dry run {digest.hex()} {self._seen[address, digest]}")
-
-
-class _Setting(Setting):
-    """What a source gets here: it draws no ids, and the present is the clock's."""
-
-    def __init__(self, ids: _Ids, clock: _Clock, address: Address, event_type: str, health: Health, secrets: Secrets) -> None:
-        super().__init__(address, event_type, health, secrets)
-        self._ids, self._clock = ids, clock
-
-    def event(
-        self,
-        data: bytes,
-        *,
-        key: str | None = None,
-        worldid: str | None = None,
-        time: datetime | None = None,
-        extensions: Mapping[str, str] = {},
-    ) -> Event:
-        present = datetime.fromtimestamp(self._clock.now, UTC)
-        made = super().event(data, key=key, worldid=worldid, time=time or present, extensions=extensions)
-        return made if key is not None else replace(made, id=self._ids.of(self.address, data))
-
-
-class _Room(Room):
-    """Runs the endpoints only: nothing is listened to or polled. `known` has all entries."""
-
-    known: dict[Address, Entry]
-
-    async def apply(self, manifest: EventSource) -> None:
-        for entry in manifest.entries:
-            self.known[Address(manifest.namespace, manifest.name, entry.event, manifest.bus)] = entry
-        await super().apply(replace(manifest, entries=tuple(one for one in manifest.entries if issubclass(one.listener, Endpoint))))
-
-
-class _Programs(Dispatcher):
-    """Knows the triggers and carries nothing out."""
-
-    known: dict[TriggerKey, TriggerProgram]
-
-    def set_trigger(self, key: TriggerKey, program: TriggerProgram) -> None:
-        self.known[key] = program
-
-
-class _Log(EventLog):
-    """The log, with what was published kept for who asks."""
-
-    def __init__(self, log: EventLog) -> None:
-        self.durability, self._inner = log.durability, log
-        self.published: list[tuple[int, Event]] = []
-
-    async def publish(self, event: Event) -> int:
-        position = await self._inner.publish(event)
-        self.published.append((position, event))
-        return position
-
-    def read(self) -> AsyncIterator[Sequence[Stored]]:
-        return self._inner.read()
-
-    async def ack(self, position: int) -> None:
-        await self._inner.ack(position)
-
-    async def end(self) -> int:
-        return await self._inner.end()
 
 
 class DryRun:
@@ -153,27 +58,29 @@ class DryRun:
         epoch: int,
         objects: FileObjects,
         secrets: FileSecrets,
-        clock: _Clock,
+        clock: Clock,
         scripts: Runner,
         namespace: str,
+        sources: Mapping[str, str],
     ) -> None:
         self.problems: list[str] = []
-        self._clock, self._epoch, self._scripts, self._namespace = clock, epoch, scripts, namespace
-        self._ids, self._answering, self._decided = _Ids(), Answering(), asyncio.Event()
-        self._log, self._ledger = _Log(bus.log), bus.ledger
-        self._kube = FileKube(objects)
+        self._clock, self._scripts, self._namespace = clock, scripts, namespace
+        self._ids, self._answering, self._decided = Ids(), Answering(), asyncio.Event()
+        self._log, self._ledger = Published(bus.log), bus.ledger
+        kube = FileKube(objects)
         templates = KnownTemplates()
-        self._services = FileServices(self._kube, secrets, templates)
+        services = FileServices(kube, secrets, templates)
         self._matcher = Matcher(self._log, bus.ledger, epoch, self._observe, scripts, clock)
         self._ingress = Ingress(IngressSettings(clock=clock), self._answering)
         self._ingress.ready()
-        setting = partial(_Setting, self._ids, clock)
-        self._room = _Room(self._log, bus.ledger, secrets, self._ingress, setting=setting)
+        setting = partial(StagedSetting, self._ids, clock)
+        self._room = Endpoints(self._log, bus.ledger, secrets, self._ingress, setting=setting)
         self._room.known = {}
-        self._programs = _Programs(bus.ledger, epoch)
+        self._programs = Programs(bus.ledger, epoch)
         self._programs.known = {}
-        rooms = Rooms(bus.ledger, self._room, self._matcher, self._programs, self._services)
+        rooms = Rooms(bus.ledger, self._room, self._matcher, self._programs, services)
         self._catalog = Catalog(rooms, templates, Metrics(), namespace=namespace)
+        self._acting = Acting(bus.ledger, epoch, self._programs.known, services, kube, sources, clock)
         self._deciding: asyncio.Task[None] | None = None
 
     # -- manifests
@@ -307,7 +214,7 @@ class DryRun:
     async def _outcome(self, position: int, event: Event) -> Came:
         record = await self._record(position, event)
         explained = await explain_record(self._ledger, record, self._scripts)
-        acts = await self._acts()
+        acts = await self._acting.acts()
         order = {key: number for number, key in enumerate(self._programs.known)}
         acts.sort(key=lambda act: order[TriggerKey(record.event.namespace, act.sensor, act.trigger)])
         return Came(explained, acts)
@@ -340,57 +247,6 @@ class DryRun:
     def _observe(self, event: Event, decision: Decision) -> None:
         self._decided.set()
 
-    async def _acts(self) -> list[Act]:
-        """What all firings that are there would do, and those that follow from them."""
-        acts = []
-        while claims := await self._ledger.claim(64):
-            for claim in claims:
-                act, following = await self._act(claim)
-                acts.append(act)
-                await self._ledger.resolve(self._epoch, claim, Outcome(OutcomeKind.SUCCEEDED, "DryRun"), following)
-        return acts
-
-    async def _act(self, claim: Claim) -> tuple[Act, tuple[Firing, ...]]:
-        """What a firing would do, and which firings follow from it."""
-        firing = claim.firing
-        program = self._programs.known[firing.key]
-        act = Act(firing.key.sensor, firing.key.trigger, firing.id, firing.completed_by, dlq=firing.dlq)
-        try:
-            try:
-                return await self._rendered(act, program, claim)
-            except NotAmongFiles as missing:
-                return await self._unseen(act, program, claim, missing)
-        except TiphysError as error:
-            if isinstance(error, NotAmongFiles) or not self._is_final(error, program):
-                return replace(act, error=str(error)), ()
-            return replace(act, error=str(error)), () if firing.dlq else program.instead(firing)
-
-    def _is_final(self, error: TiphysError, program: TriggerProgram) -> bool:
-        """Whether the service would give the firing up at once; else it tries again, and something may heal it."""
-        now = self._clock.now
-        decided = retry.decide(error, program.policy, attempt=1, first_attempt=now, now=now, draw=0.0, standing=False)
-        return decided.kind is OutcomeKind.DEAD
-
-    async def _unseen(
-        self, act: Act, program: TriggerProgram, claim: Claim, missing: NotAmongFiles
-    ) -> tuple[Act, tuple[Firing, ...]]:
-        """As well as can be said without the object that is missing."""
-        self._services.kube = None
-        try:
-            found, following = await self._rendered(act, program, claim)
-        except TiphysError as error:
-            raise missing from error
-        else:
-            return replace(found, notes=(str(missing),)), following
-        finally:
-            self._services.kube = self._kube
-
-    async def _rendered(self, act: Act, program: TriggerProgram, claim: Claim) -> tuple[Act, tuple[Firing, ...]]:
-        request = await render(program, claim.events, claim.firing)
-        does = _does(request.target, request.preview)
-        made = replace(act, does=does, preview=request.preview, warnings=request.warnings)
-        return made, _next_document(claim.firing, request.documents)
-
     def held(self) -> list[StillHeld]:
         """What waits, by sensor and trigger, as far as its time is not over."""
         return [
@@ -414,21 +270,6 @@ class DryRun:
         ]
 
 
-def _next_document(firing: Firing, documents: int) -> tuple[Firing, ...]:
-    """The firing of the next object of its source."""
-    if firing.document + 1 >= documents:
-        return ()
-    ids = {name: seen.id for name, seen in firing.events.items()}
-    number = firing_id(*firing.key, ids, replay=firing.replay, dlq=firing.dlq, document=firing.document + 1)
-    return (replace(firing, id=number, document=firing.document + 1),)
-
-
-def _does(target: Target, preview: Mapping[str, object]) -> str:
-    if target.api_version:
-        return f"{target.operation or 'create'} {target}"
-    return f"{preview['method']} {preview['url']}" if "url" in preview else f"{target.kind}"
-
-
 @contextlib.asynccontextmanager
 async def open_dry_run(
     documents: Sequence[Document],
@@ -437,15 +278,19 @@ async def open_dry_run(
     at: float,
     namespace: str = "argo",
     secrets: Mapping[tuple[str, str], bytes] | None = None,
+    sources: Mapping[str, str] | None = None,
 ) -> AsyncIterator[DryRun]:
-    """A dry run of these manifests until the block ends. `at` is where the clock stands (Unix seconds), `namespace` that of manifests that
-    name none, `secrets` are values by name and key; `scripts` runs Lua and jq."""
-    clock = _Clock(at)
+    """A dry run of these manifests until the block ends.
+
+    `at` is where the clock stands (Unix seconds), `namespace` that of manifests that name none, `secrets` are values by name and key;
+    `sources` are the texts that the sources of triggers (`SENSOR/TRIGGER`) would fetch; `scripts` runs Lua and jq.
+    """
+    clock = Clock(at)
     async with _folder() as folder, SqliteBus.open(folder, clock=clock) as bus:
         objects = FileObjects((one.object for one in documents), namespace)
         files = FileSecrets(objects, secrets or {})
         epoch = await bus.ledger.open_epoch()
-        run = DryRun(bus, epoch, objects, files, clock, scripts, namespace)
+        run = DryRun(bus, epoch, objects, files, clock, scripts, namespace, sources or {})
         await run.load(documents)
         async with run.running():
             yield run
