@@ -33,7 +33,7 @@ class Attempt:
 
     `begin` writes the target, `recorded` says of how many attempts the outcome is on record; `seconds` is the time limit of the whole
     attempt, to which comes what a trigger's own settings ask for. After `run`, `error` is what went wrong, if anything, and `documents`
-    the number of objects in the trigger's source, where the outcome is a success.
+    the number of objects in the trigger's source, where the outcome is a success. `clock` gives Unix seconds.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Attempt:
         begin: Callable[[Target], Awaitable[None]],
         recorded: Callable[[], Awaitable[int]],
         seconds: float,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.claim = claim
         self.program = program
@@ -51,6 +52,7 @@ class Attempt:
         self._begin = begin
         self._recorded = recorded
         self._seconds = seconds
+        self._clock = clock
         self._begun: Target | None = None
 
     @property
@@ -94,7 +96,7 @@ class Attempt:
             self.program.policy,
             attempt=claim.attempt,
             first_attempt=claim.first_attempt,
-            now=time.time(),
+            now=self._clock(),
             draw=random.random(),  # noqa: S311  jitter
             standing=claim.target is not None,
         )
@@ -114,7 +116,7 @@ class Attempt:
                 await self._confirm(found, limit)
                 return Outcome(OutcomeKind.SUCCEEDED, "Found", f"an earlier attempt had made {found}", result=found)
             recorded = await self._recorded()
-            if not retry.may_act_again(program.policy, recorded, claim.first_attempt, time.time()):
+            if not retry.may_act_again(program.policy, recorded, claim.first_attempt, self._clock()):
                 return retry.give_up_after_look(program.policy, recorded, standing)
         warnings: list[str] = []
         trigger = program.trigger(claim.events, warnings)
@@ -122,7 +124,7 @@ class Attempt:
         self.documents = request.documents
         if standing is not None and _identity(standing) != _identity(request.target):
             text = f"{standing} was not found; the manifest now asks for {request.target}"
-            return Outcome(OutcomeKind.RELEASED, "TargetChanged", text, retry_at=time.time() + 1.0)
+            return Outcome(OutcomeKind.RELEASED, "TargetChanged", text, retry_at=self._clock() + 1.0)
         await self._begin(request.target)
         self._begun = request.target
         reach("execute:before")

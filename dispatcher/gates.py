@@ -26,8 +26,8 @@ ANY_NUMBER: Final = 1 << 30
 
 
 def instant(seconds: float) -> str:
-    """An instant so many seconds from now, as RFC 3339 text."""
-    return datetime.fromtimestamp(time.time() + seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    """Unix seconds as RFC 3339 text."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 class Gate(ABC):
@@ -78,14 +78,14 @@ class _Trigger:
 
 
 class Gates:
-    """The gates of all triggers that have some. `changed` is called when one opens.
+    """The gates of all triggers that have some. `changed` is called when one opens; `clock` gives Unix seconds.
 
     What a claim asks for: `room`, how many more of a trigger may be claimed; `shut`, the triggers of which none may; `in_order`, those
     whose firings must not overtake each other.
     """
 
-    def __init__(self, changed: Callable[[], None]) -> None:
-        self._changed = changed
+    def __init__(self, changed: Callable[[], None], clock: Callable[[], float] = time.time) -> None:
+        self._changed, self._clock = changed, clock
         self._triggers: dict[TriggerKey, _Trigger] = {}
         self._unloaded: list[_Trigger] = []
         self._alarms: list[tuple[float, TriggerKey]] = []
@@ -161,10 +161,10 @@ class Gates:
         if trigger is None or not trigger.loaded:
             return ""
         now, texts = self._now(), []
-        for gate in trigger.gates:
-            if gate.room(now) <= 0:
-                text, at = gate.why(now)
-                texts.append(text if at == math.inf else f"{text}, next at {instant(at - now)}")
+        # in order the one before may wait for its next attempt while nothing is shut
+        for gate in [one for one in trigger.gates if one.room(now) <= 0] or [one for one in trigger.gates if one.in_order]:
+            text, at = gate.why(now)
+            texts.append(text if at == math.inf else f"{text}, next at {instant(self._clock() + at - now)}")
         return " and ".join(texts)
 
     def look(self, key: TriggerKey) -> None:

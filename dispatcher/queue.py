@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -86,15 +87,20 @@ class _Held:
 
 
 class Dispatcher:
-    """Carries out firings of one ledger for one engine, whose `epoch` `Ledger.open_epoch` gave."""
+    """Carries out firings of one ledger for one engine, whose `epoch` `Ledger.open_epoch` gave. `clock` gives Unix seconds."""
 
     def __init__(
-        self, ledger: Ledger, epoch: int, settings: DispatcherSettings = _DEFAULTS, observer: Observer = _NO_OBSERVER
+        self,
+        ledger: Ledger,
+        epoch: int,
+        settings: DispatcherSettings = _DEFAULTS,
+        observer: Observer = _NO_OBSERVER,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
         self._epoch = epoch
         self._settings = settings
-        self._observer = observer
+        self._observer, self._clock = observer, clock
         self._programs: dict[TriggerKey, TriggerProgram] = {}
         self._by_server: dict[str, set[TriggerKey]] = defaultdict(set)
         self._paces: dict[str, Pace] = {}
@@ -106,7 +112,7 @@ class Dispatcher:
         self._failing: dict[TriggerKey, str] = {}
         self._corrected: set[TriggerKey] = set()
         self._changed = asyncio.Event()
-        self._gates = Gates(self._changed.set)
+        self._gates = Gates(self._changed.set, clock)
         self._holding = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
@@ -166,7 +172,7 @@ class Dispatcher:
             return "a manifest: none has its trigger"
         pace, now = self._paces.get(program.server), self._now()
         if pace is not None and pace.shut_until > now:
-            return f"{program.server}, which is left alone until {instant(pace.shut_until - now)}"
+            return f"{program.server}, which is left alone until {instant(self._clock() + pace.shut_until - now)}"
         if self._per_key[key] >= self._settings.per_trigger:
             return f"one of the {self._per_key[key]} firings of its trigger that are under way"
         return ""
@@ -310,7 +316,7 @@ class Dispatcher:
     async def _carry_out(self, held: _Held, program: TriggerProgram) -> None:
         key, started = held.claim.firing.key, self._now()
         begin, recorded = functools.partial(self._begin, held), functools.partial(self._recorded, held.claim.firing.id)
-        attempt = Attempt(held.claim, program, begin, recorded, self._settings.attempt_seconds)
+        attempt = Attempt(held.claim, program, begin, recorded, self._settings.attempt_seconds, self._clock)
         try:
             outcome = await attempt.run()
             self._note_pace(attempt, outcome)

@@ -127,10 +127,14 @@ class Acting:
 async def acting(folder: Path, settings: DispatcherSettings | None = None) -> AsyncIterator[Acting]:
     """Open what the folder has; the dispatcher is killed at the end, not stopped."""
     loop = asyncio.get_running_loop()
-    async with SqliteBus.open(folder, clock=lambda: EPOCH + loop.time()) as bus:
+
+    def clock() -> float:
+        return EPOCH + loop.time()
+
+    async with SqliteBus.open(folder, clock=clock) as bus:
         log, ledger, seen = Still(bus.log), cast("Ledger", Still(bus.ledger)), Recorder()
         epoch = await ledger.open_epoch()
-        made = Acting(log, ledger, epoch, Dispatcher(ledger, epoch, settings or DispatcherSettings(), seen), seen)
+        made = Acting(log, ledger, epoch, Dispatcher(ledger, epoch, settings or DispatcherSettings(), seen, clock), seen)
         task = asyncio.create_task(made.dispatcher.run(), name="dispatcher")
         try:
             yield made
