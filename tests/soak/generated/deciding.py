@@ -233,7 +233,7 @@ def _check_control(case: Case, found: _Decisions, report: Report) -> None:
 
 async def _explained(ledger: Ledger, case: Case, runner: Runner, report: Report) -> None:
     """Each event has a verdict of each trigger that it concerns, and explaining it comes to the same."""
-    for event in case.events:
+    for event in case.events[:-1]:
         report.counts["events"] += 1
         record = await ledger.event(event.id)
         mine: list[Verdict] = []

@@ -141,7 +141,7 @@ _WIDE: Final = st.tuples(st.sampled_from(sorted(_WIDE_TEXTS)), st.sampled_from((
 
 
 def _data(large: bool) -> st.SearchStrategy[bytes | None]:
-    usual = st.one_of(_USUAL, _USUAL, _USUAL, _ANYTHING, _TORN)
+    usual = st.one_of(*[_USUAL] * 8, _ANYTHING, _TORN)
     kinds = {0: _DEEP, 1: _WIDE} if large else {0: _DEEP}
     return st.integers(0, 40).flatmap(lambda number: kinds.get(number, usual))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
@@ -96,6 +97,7 @@ def _at(value: Any, steps: Sequence[str | int]) -> Any:
     return value
 
 
+@lru_cache(maxsize=1024)
 def control(namespace: str) -> Accepted:
     """Fires for every event of the case by one trigger, and by another for the event that ends it."""
     hears = [{"name": name, "eventSourceName": "hooks", "eventName": name} for name in SOURCES]

@@ -35,7 +35,7 @@ def make(count: int, number: int, *, large: bool) -> list[Made]:
 
     @seed(number)
     @settings(max_examples=count, database=None, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-    @given(sensors(), st.lists(events(large=large), min_size=2, max_size=4))
+    @given(sensors(), st.lists(events(large=large), min_size=2, max_size=3))
     def collect(sensor: dict[str, Any], told: list[Event]) -> None:
         found.append((sensor, told))
 

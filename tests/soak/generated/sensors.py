@@ -14,6 +14,7 @@ __all__ = ["sensors"]
 
 Map = dict[str, Any]
 _NONE: Final = st.none()
+_NUMBER: Final = st.sampled_from((1, 1, 1, 2, 2, 3, 4))
 _NAMES: Final = ("push", "tag-2", "rel_3", "été")
 _OPERATORS: Final = st.sampled_from(("", "and", "or", "or"))
 
@@ -40,6 +41,17 @@ _DATA: Final = _map(
     comparator=_maybe(st.sampled_from(("=", "!=", ">", ">=", "<", "<="))),
     template=_maybe(texts.templates(), 4),
 )
+_TYPED_DATA: Final = st.one_of(
+    _map(
+        path=texts.paths(),
+        type=st.just("number"),
+        value=st.lists(st.sampled_from(("3", "0x10", "-1", "NaN", "2.5")), min_size=1, max_size=2),
+        comparator=_maybe(st.sampled_from(("=", "!=", ">", ">=", "<", "<=")), 2),
+        template=_maybe(texts.templates(), 4),
+    ),
+    _map(path=texts.paths(), type=st.just("bool"), value=st.sampled_from((["true"], ["false", "T"], ["x"]))),
+    _map(path=texts.paths(), type=st.just("date"), value=st.just(["1e400"])),
+)
 _SURE_DATA: Final = _map(path=texts.sure_paths(), type=st.just("string"), value=st.sampled_from((["."], ["main", "x"], [".*"])))
 _EXPR: Final = _map(
     expr=texts.expressions(),
@@ -56,7 +68,7 @@ _CONTEXT: Final = _map(
     subject=_maybe(st.sampled_from(SOURCES)),
     datacontenttype=_maybe(st.just("application/json")),
 )
-_CLOCK: Final = st.sampled_from(("00:00:00", "08:00:00", "23:59:59", "17:30:00", "25:00:00", "8:00"))
+_CLOCK: Final = st.sampled_from(("00:00:00", "08:00:00", "23:59:59", "17:30:00", "12:00:00", "25:00:00"))
 _TIME: Final = _map(
     start=_CLOCK,
     stop=_CLOCK,
@@ -74,7 +86,7 @@ _GIT: Final = st.one_of(
     _map(ignore=_GLOBS, skipCI=st.booleans()),
 )
 _FILTERS: Final = _map(
-    data=_maybe(st.lists(st.one_of(_DATA, _SURE_DATA), min_size=1, max_size=3), 2),
+    data=_maybe(st.lists(st.one_of(_DATA, _TYPED_DATA, _SURE_DATA, _SURE_DATA, _SURE_DATA), min_size=1, max_size=3), 2),
     dataLogicalOperator=_maybe(_OPERATORS, 2),
     exprs=_maybe(st.lists(_EXPR, min_size=1, max_size=2)),
     exprLogicalOperator=_maybe(_OPERATORS, 2),
@@ -108,7 +120,9 @@ def _source(names: tuple[str, ...]) -> st.SearchStrategy[Map]:
         dataKey=_maybe(texts.paths(), 2),
         dataTemplate=_maybe(texts.whims(), 3),
         contextKey=_maybe(st.sampled_from(("id", "type", "subject", "time", "gone", "@this")), 4),
-        contextTemplate=_maybe(st.sampled_from(("{{ .Input.id }}", "{{ .Input.time | upper }}", "{{")), 5),
+        contextTemplate=_maybe(
+            st.sampled_from(("{{ .Input.id }}", "{{ .Input.time | upper }}", "{{ .Input }}", "{{ .Input.id.x }}", "{{")), 5
+        ),
         value=_maybe(st.sampled_from(("", "default", "3", "true", "{}", "main")), 3),
         useRawData=_maybe(st.booleans(), 3),
     )
@@ -133,7 +147,23 @@ def _parameters(names: tuple[str, ...], dests: tuple[str, ...] = _DESTS) -> st.S
         validate=_maybe(_VALIDATE, 5),
         onMissing=_maybe(st.sampled_from(("error", "skip", "default")), 3),
     )
-    return st.lists(one, min_size=1, max_size=4)
+    return st.lists(st.tuples(one, st.integers(0, 9)).map(_agreeing), min_size=1, max_size=3)
+
+
+def _agreeing(made: tuple[Map, int]) -> Map:
+    """Without the contradictions that admission refuses, but for one in ten."""
+    parameter, number = made
+    source = parameter["src"]
+    if number == 0:
+        return parameter
+    missing = parameter.get("onMissing")
+    kind = parameter.get("type", "string")
+    if missing == "default":
+        source = {"value": "default", **source}
+    elif missing or kind != "string" or "validate" in parameter:
+        source = {name: value for name, value in source.items() if name != "value"}
+    without = () if kind == "string" else ("operation",)
+    return {name: value for name, value in parameter.items() if name not in without} | {"src": source}
 
 
 _OBJECT: Final = {
@@ -171,7 +201,9 @@ def _argo(names: tuple[str, ...]) -> st.SearchStrategy[Map]:
 
 @cache
 def _http(names: tuple[str, ...]) -> st.SearchStrategy[Map]:
-    url = st.sampled_from(("http://127.0.0.1:1/x", "https://example.invalid/{{ .x }}?a=b", "http://[", "ftp://x"))
+    url = st.sampled_from(
+        ("http://127.0.0.1:1/x", "https://example.invalid/{{ .x }}?a=b", "http://x", "http://x/a b", "http://x", "http://[")
+    )
     return _map(
         url=url,
         method=_maybe(st.sampled_from(("GET", "PUT", "POST")), 3),
@@ -217,7 +249,7 @@ def _template(name: str, names: tuple[str, ...]) -> st.SearchStrategy[Map]:
     when = _map(
         conditions=_maybe(texts.conditions(names), 1),
         conditionsReset=_maybe(st.lists(reset, min_size=1, max_size=2), 6),
-        within=_maybe(st.sampled_from(("10m", "1s", "1ns", "1000000h", "-1s")), 5),
+        within=_maybe(st.sampled_from(("10m", "10m", "1h", "1s", "1ns", "1000000h", "-1s")), 5),
         correlate=_maybe(st.one_of(st.just("body.ref"), key, st.fixed_dictionaries(dict.fromkeys(names, key))), 5),
         hold=_maybe(st.one_of(hold, st.fixed_dictionaries(dict.fromkeys(names, hold))), 5),
     )
@@ -256,8 +288,8 @@ def _trigger(name: str, names: tuple[str, ...]) -> st.SearchStrategy[Map]:
 @st.composite
 def sensors(draw: st.DrawFn) -> Map:
     """A whole manifest. Most are accepted; what a refusal is worth is looked at as well."""
-    names = _NAMES[: draw(st.integers(1, 4))]
-    triggers = [draw(_trigger(f"t{number}", names)) for number in range(draw(st.integers(1, 3)))]
+    names = _NAMES[: draw(_NUMBER)]
+    triggers = [draw(_trigger(f"t{number}", names)) for number in range(draw(_NUMBER))]
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Sensor",

@@ -17,7 +17,7 @@ from tiphys.errors import JsonError
 from tiphys.languages import gojson
 from tiphys.languages.golang import times
 from tiphys.languages.golang.numbers import format_float
-from tiphys.languages.golang.quoting import to_bytes
+from tiphys.languages.golang.quoting import replaced, to_bytes
 from tiphys.languages.golang.values import GoError, NilList, NilStrings, Struct, Time
 
 __all__ = ["MAX_WRITTEN", "TooLongError", "marshal", "unmarshal"]
@@ -28,7 +28,7 @@ MAX_WRITTEN: Final = 1 << 20
 _quote: Final = json.JSONEncoder(ensure_ascii=False).encode
 _PLAIN: Final = re.compile(r'[^"\\<>&\x00-\x1f\u2028\u2029\ud800-\udfff]*')
 _RAW: Final = re.compile("[\u2028\u2029\ud800-\udfff]")
-_HTML: Final = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
+_HTML: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
 class TooLongError(GoError):
@@ -43,7 +43,10 @@ def _escape(match: re.Match[str]) -> str:
 def _quoted(text: str, escape_html: bool) -> str:
     if _PLAIN.fullmatch(text):
         return f'"{text}"'
-    return (_HTML if escape_html else _RAW).sub(_escape, _quote(text))
+    quoted = _quote(text)
+    if escape_html:
+        quoted = replaced(quoted, _HTML)
+    return quoted if text.isascii() else _RAW.sub(_escape, quoted)
 
 
 def _number(value: float) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import urllib.parse
+from collections.abc import Mapping
 from typing import Final
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "query",
     "quote",
     "quote_rune",
+    "replaced",
     "to_bytes",
     "unquote",
     "unquote_char",
@@ -27,8 +29,10 @@ _LONG: Final = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\"
 _ESCAPE: Final = re.compile(
     r"\\(?:([abfnrtv\\'\"])|([0-7]{3})|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))|([^\\])", re.DOTALL
 )
-_HTML: Final = str.maketrans({"\0": "\ufffd", '"': "&#34;", "'": "&#39;", "&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_HTML: Final = {"&": "&amp;", "\0": "\ufffd", '"': "&#34;", "'": "&#39;", "<": "&lt;", ">": "&gt;"}
 _JS: Final = {"\\": "\\\\", "'": "\\'", '"': '\\"', "<": "\\u003C", ">": "\\u003E", "&": "\\u0026", "=": "\\u003D"}
+_USUAL: Final = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_JS_UNUSUAL: Final = re.compile(r"[\x00-\x1f]|[^\x00-\x7f]")
 _JS_SPECIAL: Final = re.compile(r"[\\'\"<>&=\x00-\x1f]|[^\x00-\x7f]")
 
 
@@ -52,7 +56,20 @@ def quote(text: str, *, ascii_only: bool = False) -> str:
     """`strconv.Quote`, or `QuoteToASCII`."""
     if text.isprintable() and '"' not in text and "\\" not in text and (not ascii_only or text.isascii()):
         return f'"{text}"'
+    if text.isascii():
+        quoted = replaced(text, _USUAL)
+        if quoted.isprintable():
+            return f'"{quoted}"'
     return '"' + "".join(_escape(rune, '"', ascii_only) for rune in text) + '"'
+
+
+def replaced(text: str, escapes: Mapping[str, str]) -> str:
+    """The text with each of these characters replaced: one after the other, many times as fast as character by character. The first of
+    `escapes` has to be the one that stands in the others."""
+    for rune, escape in escapes.items():
+        if rune in text:
+            text = text.replace(rune, escape)
+    return text
 
 
 def quote_rune(rune: str, *, ascii_only: bool = False) -> str:
@@ -127,12 +144,12 @@ def unquote_char(text: str, at: int, mark: str) -> tuple[int, bool, int]:
 
 def html(text: str) -> str:
     """`template.HTMLEscapeString`."""
-    return text.translate(_HTML)
+    return replaced(text, _HTML)
 
 
 def js(text: str) -> str:
     """`template.JSEscapeString`."""
-    return _JS_SPECIAL.sub(_js, text)
+    return _JS_SPECIAL.sub(_js, text) if _JS_UNUSUAL.search(text) else replaced(text, _JS)
 
 
 def _js(match: re.Match[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from tiphys.errors import LanguageError
 from tiphys.languages.golang.converting import converter, shown
 from tiphys.languages.golang.values import Function, GoError, Int32, Int64, LimitError, Uint8, Uint64
+from tiphys.languages.gotemplate.costs import PRICES
 from tiphys.languages.gotemplate.execution import TOO_MUCH, Failure
 from tiphys.languages.gotemplate.functions import RefusedFunction
 from tiphys.languages.gotemplate.nodes import Bool, Command, Expression, Number, String
@@ -120,6 +121,8 @@ def miscounted(function: Function, given: int) -> str:
 def calling(function: Function, arguments: list[Evaluate], node: object, offset: int) -> Evaluate:
     """A call with these arguments, in order."""
     call, name = function.call, function.name
+    if name in PRICES:
+        return _paid(function, lambda frame, dot: [argument(frame, dot) for argument in arguments], node, offset)
     if len(arguments) == 1:
         only = arguments[0]
 
@@ -149,6 +152,13 @@ def calling(function: Function, arguments: list[Evaluate], node: object, offset:
 def calling_after(function: Function, before: Evaluate, arguments: list[Evaluate], node: object, offset: int) -> Evaluate:
     """A call whose last argument comes from the stage before it, which is evaluated first."""
     call, name = function.call, function.name
+    if name in PRICES:
+
+        def values_after(frame: Frame, dot: Any) -> list[Any]:
+            last = before(frame, dot)
+            return [*(argument(frame, dot) for argument in arguments), last]
+
+        return _paid(function, values_after, node, offset)
 
     def call_after(frame: Frame, dot: Any) -> Any:
         last = before(frame, dot)
@@ -161,3 +171,21 @@ def calling_after(function: Function, before: Evaluate, arguments: list[Evaluate
         return result
 
     return call_after
+
+
+def _paid(function: Function, evaluate: Callable[[Frame, Any], list[Any]], node: object, offset: int) -> Evaluate:
+    """A call of a function that has a price."""
+    call, name, price = function.call, function.name, PRICES[function.name]
+
+    def call_paid(frame: Frame, dot: Any) -> Any:
+        values = evaluate(frame, dot)
+        run = frame[0]
+        try:
+            price(run, values)
+            result = call(*values)
+        except (GoError, LanguageError) as error:
+            raise failure(error, node, offset, name) from error
+        run.called(values[-1] if values else None, result)
+        return result
+
+    return call_paid

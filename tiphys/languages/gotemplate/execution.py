@@ -1,9 +1,10 @@
 """One rendering: what it has written, the event's data as Go sees it, and how much it may still do.
 
 A template runs on the event loop, so its cost has to be bounded, whoever wrote it. A step is an iteration, a call or a `template`; a
-call takes more steps for a large text or list, so that `MAX_STEPS` steps take about 10 ms; the clock is asked now and then for those
-that take longer all the same. What is written is bounded, and so is the depth of `template`. What a single function makes is
-bounded where it is made (`tiphys.languages.sprig.bounds`, `tiphys.languages.golang.verbs`).
+call takes more steps for a large text or list, and a dear function more for what it is given (`costs`), so that `MAX_STEPS` steps take
+about 10 ms. A large event gives some more, once: what a few passes over it take. The clock is asked now and then for what takes longer
+all the same. What is written is bounded, and so is the depth of `template`. What a single function makes is bounded where it is made
+(`tiphys.languages.sprig.bounds`, `tiphys.languages.golang.verbs`).
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ from typing import Any, Final
 
 from tiphys.languages.golang.values import LimitError
 
-__all__ = ["MAX_DEPTH", "MAX_OUTPUT", "MAX_STEPS", "TIME_LIMIT", "TOO_MUCH", "Failure", "Run"]
+__all__ = ["MAX_DEPTH", "MAX_OUTPUT", "MAX_STEPS", "MOST_WEIGHT", "TIME_LIMIT", "TOO_MUCH", "Failure", "Run"]
 
 MAX_STEPS: Final = 20_000
 MAX_DEPTH: Final = 50
 MAX_OUTPUT: Final = 4 << 20
 """Characters that a template may write."""
+MOST_WEIGHT: Final = 1 << 20
+"""Items of an event, and sixteenths of its characters, beyond which it gives no more steps."""
 TIME_LIMIT: Final = 0.5
 """Seconds of processor time for one rendering."""
 _BETWEEN_LOOKS: Final = 32
 _BITS_OF_TEXT: Final = 10
 _BITS_OF_ITEMS: Final = 5
+_PASSES: Final = 4
+_BITS_OF_EVENT: Final = 4
 TOO_MUCH: Final = "do this work in the Workflow, and pass it the part of the event that it needs"
 """The remedy for whatever goes over a limit."""
 
@@ -43,7 +48,19 @@ class Run:
     `whole_numbers`.
     """
 
-    __slots__ = ("_converted", "_depth", "_look_at", "_room", "_started", "left", "parts", "root", "whole_numbers")
+    __slots__ = (
+        "_converted",
+        "_depth",
+        "_extended",
+        "_look_at",
+        "_paid",
+        "_room",
+        "_started",
+        "left",
+        "parts",
+        "root",
+        "whole_numbers",
+    )
 
     def __init__(self, root: Any, *, whole_numbers: bool) -> None:
         self.root, self.whole_numbers = root, whole_numbers
@@ -54,12 +71,34 @@ class Run:
         self._room = MAX_OUTPUT
         self._started = 0.0
         self._converted: dict[int, Any] = {}
+        self._paid: set[str] = set()
+        self._extended = False
 
     def step(self) -> None:
         """An iteration. Raises `LimitError`."""
         self.left -= 1
         if self.left < self._look_at:
             self._look()
+
+    def pay(self, steps: int) -> None:
+        """For what is about to be done. Raises `LimitError`."""
+        self.left -= steps
+        if self.left < self._look_at:
+            self._look()
+
+    def pay_once(self, what: str, steps: int) -> None:
+        """The same, but for what was paid for before. Raises `LimitError`."""
+        if what not in self._paid:
+            self._paid.add(what)
+            self.pay(steps)
+
+    def weigh(self, value: Any, bits: int) -> None:
+        """Pay for going over a value: a step for each item within it, one for each 2 to the `bits` characters. Raises `LimitError`."""
+        found = _weight(value, bits, self.left)
+        if found > self.left:
+            self._extend()
+            found = _weight(value, bits, self.left)
+        self.pay(found)
 
     def enter(self) -> None:
         """Into a `template`; `leave` comes after it. Raises `LimitError`."""
@@ -88,13 +127,21 @@ class Run:
 
     def _look(self) -> None:
         if self.left < 0:
-            raise LimitError(f"took more than {MAX_STEPS:,} steps")
+            self._extend()
+            if self.left < 0:
+                raise LimitError(f"took more than {MAX_STEPS:,} steps")
         self._look_at = self.left - _BETWEEN_LOOKS
         now = time.thread_time()
         if not self._started:
             self._started = now
         elif now - self._started > TIME_LIMIT:
             raise LimitError(f"took more than {TIME_LIMIT:g} s")
+
+    def _extend(self) -> None:
+        """What a large event gives beyond `MAX_STEPS`, the first time that it is needed."""
+        if not self._extended:
+            self._extended = True
+            self.left += _PASSES * _weight(self.root, _BITS_OF_EVENT, MOST_WEIGHT)
 
     def write(self, text: str) -> None:
         """Text that comes out. Raises `LimitError`."""
@@ -119,6 +166,25 @@ class Run:
         if found is None:
             found = self._converted[id(value)] = as_decoded(value)
         return found
+
+
+def _weight(value: Any, bits: int, most: int) -> int:
+    """Items of a value, however deep, and its characters by 2 to the `bits`. Counts on while it is not more than `most`."""
+    found, waiting = 0, [value]
+    while waiting and found <= most:
+        one = waiting.pop()
+        kind = type(one)
+        if kind is str:
+            found += 1 + (len(one) >> bits)
+        elif isinstance(one, dict):
+            found += 1 + len(one)
+            waiting += one.values()
+        elif isinstance(one, list):
+            found += 1
+            waiting += one
+        else:
+            found += 1
+    return found
 
 
 def as_decoded(value: Any) -> Any:

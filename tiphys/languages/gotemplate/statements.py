@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Final
 
 from tiphys.languages.golang import fmt
 from tiphys.languages.golang.comparing import truth
@@ -17,6 +17,8 @@ from tiphys.languages.gotemplate.nodes import Action, Break, Conditional, Contin
 from tiphys.languages.gotemplate.parser import ROOT
 
 __all__ = ["Bodies", "Body", "compile_bodies"]
+
+_BITS_OF_TEXT: Final = 5
 
 
 class Jump(Enum):
@@ -211,6 +213,8 @@ def _printing(evaluate: Evaluate, node: Action, *, strict: bool) -> Execute:
         if type(value) is str:
             frame[0].write(value)
         elif value is not INVALID:
+            if isinstance(value, list | dict):
+                frame[0].weigh(value, _BITS_OF_TEXT)
             frame[0].write(fmt.sprint(value))
         elif strict:
             raise Failure("is null or absent", str(node.pipe), offset, "use from, path and default, or test it with {{ if }}")
