@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiphys.app.dryrun.arrivals import GivenEvent, GivenRequest, event_of, read_arrival, read_event, read_request, request_of
-from tiphys.app.dryrun.cases import read_instant, read_secret
+from tiphys.app.dryrun.given import read_instant, read_secret
 from tiphys.bus.event import Event
 from tiphys.bus.wire import to_document
 from tiphys.errors import SettingsError

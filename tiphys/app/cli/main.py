@@ -76,7 +76,9 @@ def serve(
     context: Annotated[str | None, typer.Option(help="Context within the kubeconfig.", show_default=False)] = None,
     namespaces: Annotated[list[str] | None, typer.Option("--namespaces", help="Namespace to watch; may be repeated.")] = None,
     namespace: Annotated[str | None, typer.Option(help="Namespace of manifests that name none.", show_default=False)] = None,
-    impersonate: Annotated[bool | None, typer.Option("--impersonate", help="Act as the account that a Sensor names.")] = None,
+    impersonate: Annotated[
+        bool | None, typer.Option("--impersonate/--no-impersonate", help="Act as the account that a Sensor names (default).")
+    ] = None,
     file_repositories: Annotated[bool | None, typer.Option("--file-repositories", help="Let git sources read file://.")] = None,
     file_sources: Annotated[list[Path] | None, typer.Option("--file-sources", help="Folder that source.file may read.")] = None,
     http_targets: Annotated[str | None, typer.Option(help="Where http triggers may go: any, or public.")] = None,
@@ -169,6 +171,9 @@ def try_manifests(
     belongs: Annotated[str, typer.Option("--as", help="Whose event it is: EVENTSOURCE/EVENT.", show_default=False)] = "",
     at: Annotated[str, typer.Option(help="When it comes, RFC 3339; default: the event's own time.", show_default=False)] = "",
     secret: Annotated[list[str] | None, typer.Option(help="A secret's value, NAME/KEY=VALUE; may be repeated.")] = None,
+    source: Annotated[
+        list[str] | None, typer.Option(help="What a trigger's source would fetch, SENSOR/TRIGGER=FILE; may be repeated.")
+    ] = None,
     sign: Annotated[bool, typer.Option("--sign", help="Sign requests as their routes ask.")] = False,
     expect: Annotated[Path | None, typer.Option(help="Compare with this expectation.", show_default=False)] = None,
     update: Annotated[bool, typer.Option("--update", help="Write what happens as what is expected.")] = False,
@@ -193,6 +198,7 @@ def try_manifests(
         belongs=belongs,
         at=at,
         secrets=secret or (),
+        sources=source or (),
         sign=sign,
         namespace=namespace,
         expect=expect,

@@ -15,9 +15,11 @@ import typer
 from sensors.scripts import Scripts
 from tiphys.app.cli.journal import Journal
 from tiphys.app.dryrun.arrivals import Arrival, GivenEvent
-from tiphys.app.dryrun.cases import find_cases, load_manifests, read_expected, read_files, read_instant, read_secret
+from tiphys.app.dryrun.cases import read_expected
 from tiphys.app.dryrun.comparing import difference, updated
+from tiphys.app.dryrun.given import read_files, read_instant, read_secret, read_source
 from tiphys.app.dryrun.junit import junit
+from tiphys.app.dryrun.paths import find_cases, load_manifests
 from tiphys.app.dryrun.recording import Recorded, default_folder, write_case
 from tiphys.app.dryrun.suite import CaseResult, Performance, perform, run_suite
 from tiphys.app.dryrun.text import performance_lines, result_lines
@@ -54,6 +56,7 @@ class Asked:
     belongs: str = ""
     at: str = ""
     secrets: Sequence[str] = ()
+    sources: Sequence[str] = ()
     sign: bool = False
     namespace: str = "argo"
     expect: Path | None = None
@@ -100,11 +103,12 @@ def _dry_run(asked: Asked) -> int:
     arrivals = _arrivals(asked)
     at = _start(asked, arrivals)
     secrets = dict(read_secret(text, "--secret") for text in asked.secrets)
+    sources = {name: text for one in asked.sources for name, text in read_source(one, "--source").items()}
     manifests = load_manifests(asked.paths)
 
     async def run() -> Performance:
         async with Scripts() as scripts:
-            return await perform(manifests, arrivals, scripts, at=at, namespace=asked.namespace, secrets=secrets)
+            return await perform(manifests, arrivals, scripts, at=at, namespace=asked.namespace, secrets=secrets, sources=sources)
 
     shown = asyncio.run(run())
     if asked.expect is not None:

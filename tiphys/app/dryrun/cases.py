@@ -7,8 +7,7 @@ in it.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,31 +15,20 @@ from typing import Any, Final
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from tiphys.app.casefiles import CASE_FILE, CASE_SUFFIX, belongs_to_case, is_case_folder
-from tiphys.app.dryrun.arrivals import Arrival, event_of, read_arrival, read_event, read_request, request_of
+from tiphys.app.casefiles import CASE_FILE, CASE_SUFFIX
+from tiphys.app.dryrun.arrivals import Arrival, event_of, read_event, read_request, request_of
+from tiphys.app.dryrun.given import read_instant, read_secret, read_source
+from tiphys.app.dryrun.paths import Manifests, load_manifests
 from tiphys.app.dryrun.yaml_text import dump_yaml
-from tiphys.errors import DurationError, FieldError, LanguageError, ManifestError, SettingsError, shorten
-from tiphys.languages import duration
-from tiphys.schema.loader import Document, load_documents
+from tiphys.errors import FieldError, ManifestError, SettingsError, shorten
+from tiphys.schema.loader import load_documents
 from tiphys.schema.model import Model, field_errors, problem, unknown_fields
 
-__all__ = [
-    "EXPECTED_FILE",
-    "Case",
-    "CaseSpec",
-    "Manifests",
-    "find_cases",
-    "load_case",
-    "load_manifests",
-    "read_expected",
-    "read_instant",
-    "read_secret",
-]
+__all__ = ["EXPECTED_FILE", "Case", "CaseSpec", "load_case", "read_expected"]
 
 EXPECTED_FILE: Final = "expected.yaml"
 NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC).timestamp()
 """Where the clock of a case stands that says nothing of it: a Thursday."""
-_SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 
 class StepSpec(Model):
@@ -64,14 +52,18 @@ class StepSpec(Model):
 
 
 class CaseSpec(Model):
-    """The text of a case. `about` says what it shows. `manifests` are files and folders, from the case's own folder (default: what lies
-    beside the folder `cases`); `namespace` is that of those that name none; `secrets` are values by `NAME/KEY`, in whichever namespace;
-    `at` is where the clock stands first (default: the first event's time, else 2026-01-01T12:00:00Z)."""
+    """The text of a case. `about` says what it shows.
+
+    `manifests` are files and folders, from the case's own folder (default: what lies beside the folder `cases`); `namespace` is that of
+    those that name none. `secrets` are values by `NAME/KEY`, in whichever namespace; `sources` the files of what the sources of triggers
+    (`SENSOR/TRIGGER`) would fetch. `at` is where the clock stands first (default: the first event's time, else 2026-01-01T12:00:00Z).
+    """
 
     about: str = ""
     manifests: list[str] = Field(default_factory=list)
     namespace: str = "argo"
     secrets: dict[str, str] = Field(default_factory=dict)
+    sources: dict[str, str] = Field(default_factory=dict)
     at: str = ""
     steps: list[StepSpec]
     expect: list[Any] | None = None
@@ -82,14 +74,6 @@ class CaseSpec(Model):
         if not value:
             raise problem("has no entries, so nothing happens", "add an event or a request")
         return value
-
-
-@dataclass(frozen=True, slots=True)
-class Manifests:
-    """The documents of files, and what is wrong with the texts."""
-
-    documents: list[Document]
-    problems: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +105,13 @@ class Case:
         """The values by name and key. Raises `SettingsError`."""
         return dict(read_secret(f"{name}={value}", f"{self.file}: secrets") for name, value in self.spec.secrets.items())
 
+    def sources(self) -> dict[str, str]:
+        """The texts by trigger. Raises `SettingsError`."""
+        found: dict[str, str] = {}
+        for name, file in self.spec.sources.items():
+            found |= read_source(f"{name}={self.folder / file}", f"{self.file}: sources")
+        return found
+
     def write_expected(self, expected: Sequence[Any]) -> None:
         """Write it in its place. Raises `SettingsError` where a text cannot be replaced."""
         written = dump_yaml({"expect": list(expected)})
@@ -142,62 +133,6 @@ def _in_place(text: str, written: str, file: Path) -> str:
     while not lines[end - 1].strip() or lines[end - 1].startswith("#"):  # they belong to what follows
         end -= 1
     return "".join([*lines[: starts[0]], written, *lines[end:]])
-
-
-# -- finding
-
-
-def find_cases(paths: Sequence[Path]) -> list[Path]:
-    """The YAML files of all cases in these files and folders, in order. Raises `SettingsError` for a path that is not there."""
-    found: dict[Path, None] = {}
-    for path in paths:
-        if path.is_dir():
-            found |= dict.fromkeys(_below(path))
-        elif path.name == CASE_FILE or path.name.endswith(CASE_SUFFIX):
-            found[path] = None
-        elif not path.is_file():
-            raise SettingsError(str(path), "is no file and no folder", "name manifests, cases or folders of them")
-    return list(found)
-
-
-def _below(root: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if is_case_folder(names):
-            folders.clear()
-            yield Path(folder, CASE_FILE)
-        else:
-            yield from (Path(folder, name) for name in sorted(names) if name.endswith(CASE_SUFFIX) and not name.startswith("."))
-
-
-def load_manifests(paths: Sequence[Path]) -> Manifests:
-    """The documents of files and folders but for cases, each file once. Raises `SettingsError` for a path that is not there."""
-    documents: list[Document] = []
-    problems: list[str] = []
-    for file in dict.fromkeys(_files(paths)):
-        loaded = load_documents(file.read_bytes(), str(file))
-        documents += loaded.documents
-        problems += map(str, loaded.errors)
-    return Manifests(documents, problems)
-
-
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            files = sorted(one for one in path.rglob("*") if one.suffix in _SUFFIXES and one.is_file())
-            yield from (_plain(one) for one in files if not belongs_to_case(one, path))
-        elif path.is_file():
-            yield _plain(path)
-        else:
-            raise SettingsError(str(path), "is no file and no folder", "name files or folders of manifests")
-
-
-def _plain(path: Path) -> Path:
-    """A path as people write it: without steps down and up again, from here if that is shorter."""
-    return Path(min(os.path.relpath(path), os.path.normpath(path), key=len))
-
-
-# -- reading
 
 
 def load_case(file: Path) -> Case:
@@ -281,36 +216,3 @@ def _content(given: str, file: Path, where: str) -> bytes:
         return (file.parent / given).read_bytes()
     except OSError as error:
         raise SettingsError(where, f"{file.parent / given} cannot be read: {error.strerror}") from error
-
-
-def read_instant(text: str, name: str, before: float | None = None) -> float:
-    """Unix seconds of RFC 3339 text; with `before` also of `+DURATION` after that. Raises `SettingsError`."""
-    try:
-        if before is not None and text.startswith("+"):
-            return before + duration.parse(text[1:]) / duration.SECOND
-        found = datetime.fromisoformat(text)
-    except (ValueError, DurationError) as error:
-        problem = error.problem if isinstance(error, LanguageError) else "is no instant"
-        raise SettingsError(name, f"{shorten(text)} {problem}", "write it as 2026-01-31T08:00:00Z") from error
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-
-
-def read_secret(text: str, name: str) -> tuple[tuple[str, str], bytes]:
-    """`NAME/KEY=VALUE` in its parts. Raises `SettingsError`, without the value."""
-    address, equals, value = text.partition("=")
-    secret, slash, key = address.partition("/")
-    if not (equals and slash and secret and key):
-        raise SettingsError(name, "is no secret's value", "write NAME/KEY=VALUE")
-    return (secret, key), value.encode()
-
-
-def read_files(files: Sequence[Path]) -> list[Arrival]:
-    """An arrival of each file, event or request. Raises `SettingsError`."""
-    arrivals = []
-    for file in files:
-        try:
-            text = file.read_bytes()
-        except OSError as error:
-            raise SettingsError(str(file), f"cannot be read: {error.strerror}") from error
-        arrivals.append(read_arrival(text, str(file)))
-    return arrivals

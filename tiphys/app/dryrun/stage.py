@@ -13,8 +13,6 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -28,8 +26,10 @@ from sensors.scripts import Runner
 from tiphys.app.admission import KINDS, identity
 from tiphys.app.catalog import Catalog, Rooms
 from tiphys.app.describing import instant
+from tiphys.app.dryrun.acting import Acting
 from tiphys.app.dryrun.arrivals import Arrival, GivenEvent, GivenRequest
 from tiphys.app.dryrun.outcomes import Arrived, Came, StillHeld
+from tiphys.app.dryrun.props import Clock, Endpoints, Ids, Programs, Published
 from tiphys.app.dryrun.wire import Answering, exchange
 from tiphys.app.dryrun.world import FileKube, FileObjects, FileSecrets, FileServices
 from tiphys.app.explanation import explain_record
@@ -73,11 +73,8 @@ class DryRun:
         self._matcher = Matcher(self._log, bus.ledger, epoch, self._observe, scripts, clock)
         self._ingress = Ingress(IngressSettings(clock=clock), self._answering)
         self._ingress.ready()
-        setting = partial(StagedSetting, self._ids, clock)
-        self._room = Endpoints(self._log, bus.ledger, secrets, self._ingress, setting=setting)
-        self._room.known = {}
+        self._room = Endpoints(self._log, bus.ledger, secrets, self._ingress, self._ids, clock)
         self._programs = Programs(bus.ledger, epoch)
-        self._programs.known = {}
         rooms = Rooms(bus.ledger, self._room, self._matcher, self._programs, services)
         self._catalog = Catalog(rooms, templates, Metrics(), namespace=namespace)
         self._acting = Acting(bus.ledger, epoch, self._programs.known, services, kube, sources, clock)
@@ -151,7 +148,7 @@ class DryRun:
             subject=subject,
             namespace=address.namespace,
             data=given.data,
-            time=given.time or rfc3339(datetime.fromtimestamp(self._clock.now, UTC)),
+            time=given.time or rfc3339(self._clock.instant),
             datacontenttype=given.datacontenttype,
             bus=address.bus,
             extensions=dict(given.extensions),

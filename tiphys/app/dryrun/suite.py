@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sensors.scripts import Runner
 from tiphys.app.dryrun.arrivals import Arrival
-from tiphys.app.dryrun.cases import Case, Manifests, load_case
+from tiphys.app.dryrun.cases import Case, load_case
 from tiphys.app.dryrun.comparing import difference, updated
 from tiphys.app.dryrun.outcomes import Arrived, StillHeld
+from tiphys.app.dryrun.paths import Manifests
 from tiphys.app.dryrun.stage import open_dry_run
 from tiphys.errors import TiphysError
 
@@ -44,10 +45,11 @@ async def perform(
     *,
     at: float,
     namespace: str,
-    secrets: dict[tuple[str, str], bytes],
+    secrets: Mapping[tuple[str, str], bytes],
+    sources: Mapping[str, str],
 ) -> Performance:
     """Put manifests on a stage and let things arrive. Raises `SettingsError` for an arrival that cannot be placed."""
-    async with open_dry_run(manifests.documents, scripts, at=at, namespace=namespace, secrets=secrets) as stage:
+    async with open_dry_run(manifests.documents, scripts, at=at, namespace=namespace, secrets=secrets, sources=sources) as stage:
         arrived = [await stage.arrive(one) for one in arrivals]
         return Performance(arrived, stage.held(), [*manifests.problems, *stage.problems])
 
@@ -96,6 +98,7 @@ async def _run(file: Path, scripts: Runner, *, update: bool) -> CaseResult:
             at=case.at,
             namespace=case.spec.namespace,
             secrets=case.secrets(),
+            sources=await asyncio.to_thread(case.sources),
         )
         result = replace(result, performance=shown)
         if shown.problems:
