@@ -63,15 +63,16 @@ class Fetching:
         entry = self._entries.setdefault(key, _Entry())
         self._entries.move_to_end(key)
         while entry.started < since:
+            good = entry.running is not None and entry.running_since >= since
             if entry.running is None:
+                good = True  # whatever the clock says: it starts after it was asked for
                 entry.running_since = time.time()
                 entry.running = asyncio.create_task(self._fetch(key, entry, fetch, seconds), name="artifact")
                 # whoever waits hears of the error; where all were cancelled nobody is left to hear it
                 entry.running.add_done_callback(lambda task: task.cancelled() or task.exception())
-            running, good = entry.running, entry.running_since >= since
             if good:
-                return await asyncio.shield(running)
-            await asyncio.wait([running])
+                return await asyncio.shield(entry.running)
+            await asyncio.wait([entry.running])
         return entry.objects
 
     async def _fetch(self, key: Hashable, entry: _Entry, fetch: Callable[[], Awaitable[Objects]], seconds: float) -> Objects:
