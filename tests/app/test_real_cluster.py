@@ -21,6 +21,7 @@ from tests.running import Tiphys
 
 ARGO = "argoproj.io/v1alpha1"
 RBAC = "rbac.authorization.k8s.io/v1"
+WORKFLOWS = [{"apiGroups": ["argoproj.io"], "resources": ["workflows"], "verbs": ["create", "get"]}]
 PERMISSIONS = Path(__file__).parents[2] / "docs" / "cluster.md"
 
 
@@ -142,11 +143,12 @@ async def answers(tiphys: Tiphys, path: str, status: int) -> None:
 
 @pytest.mark.timeout(180)
 async def test_objects_of_a_real_cluster_are_followed_from_their_creation_to_their_end(api: Api, tiphys: Tiphys) -> None:
+    await allow(api, "default", WORKFLOWS)
     await create_all(api, sensor("{{ .push.body.after }}"))
     await tiphys.start()
     assert await tiphys.ready(), tiphys.log.read_text()
-    await stands(api, "eventsources", "hooks", Deployed="True", SourcesProvided="True", Listening="True")
-    await stands(api, "sensors", "ci", Deployed="True", DependenciesProvided="True", TriggersProvided="True")
+    await stands(api, "eventsources", "hooks", Deployed="True", SourcesProvided="True", Listening="True", Ready="True")
+    await stands(api, "sensors", "ci", Deployed="True", DependenciesProvided="True", TriggersProvided="True", Ready="True")
 
     assert await post(tiphys, {"after": "abc"}) == 200
     await created(api, "abc")
@@ -180,14 +182,10 @@ async def test_objects_of_a_real_cluster_are_followed_from_their_creation_to_the
 @pytest.mark.timeout(180)
 async def test_what_an_impersonated_account_may_not_do_is_refused_and_done_once_it_may(api: Api, tiphys: Tiphys) -> None:
     await api.made(objects(api, "serviceaccounts", "v1"), {"metadata": {"name": "builder"}})
-    impersonator = [{"apiGroups": [""], "resources": ["serviceaccounts"], "verbs": ["impersonate"], "resourceNames": ["builder"]}]
-    role = await api.get(f"{objects(api, 'roles', RBAC)}/tiphys")
-    await api.patch(f"{objects(api, 'roles', RBAC)}/tiphys", {"rules": role.body["rules"] + impersonator})
     await create_all(api, sensor("{{ .push.body.after }}", serviceAccountName="builder"))
-    tiphys.options = (*tiphys.options, "--impersonate")
     await tiphys.start()
     assert await tiphys.ready(), tiphys.log.read_text()
-    await stands(api, "sensors", "ci", Deployed="True")
+    await stands(api, "sensors", "ci", Deployed="True", Acting="True")
     await stands(api, "eventsources", "hooks", Listening="True")
 
     assert await post(tiphys, {"after": "refused"}) == 200
@@ -199,7 +197,7 @@ async def test_what_an_impersonated_account_may_not_do_is_refused_and_done_once_
     await until(refused, 30)
     await created(api)
 
-    await allow(api, "builder", [{"apiGroups": ["argoproj.io"], "resources": ["workflows"], "verbs": ["create", "get"]}])
+    await allow(api, "builder", WORKFLOWS)
     assert await post(tiphys, {"after": "allowed"}) == 200
 
     async def done() -> bool:
@@ -207,3 +205,26 @@ async def test_what_an_impersonated_account_may_not_do_is_refused_and_done_once_
         return "allowed" in [one["spec"]["arguments"]["parameters"][0]["value"] for one in items]
 
     await until(done, 30)
+
+
+@pytest.mark.timeout(180)
+async def test_a_right_to_impersonate_that_is_missing_stands_in_the_status(api: Api, tiphys: Tiphys) -> None:
+    role = await api.get(f"{objects(api, 'roles', RBAC)}/tiphys")
+    rules = [rule for rule in role.body["rules"] if rule["verbs"] != ["impersonate"]]
+    assert len(rules) == len(role.body["rules"]) - 1
+    await api.patch(f"{objects(api, 'roles', RBAC)}/tiphys", {"rules": rules})
+    await allow(api, "builder", WORKFLOWS)
+    await create_all(api, sensor("{{ .push.body.after }}", serviceAccountName="builder"))
+    await tiphys.start()
+    assert await tiphys.ready(), tiphys.log.read_text()
+    await stands(api, "sensors", "ci", Acting="False", Ready="False")
+
+    async def told() -> bool:
+        items = (await api.get(objects(api, "events", "v1"))).body["items"]
+        return any(one["reason"] == "ImpersonationForbidden" for one in items)
+
+    await until(told, 30)
+    assert await post(tiphys, {"after": "waiting"}) == 200
+    await api.patch(f"{objects(api, 'roles', RBAC)}/tiphys", {"rules": role.body["rules"]})
+    await created(api, "waiting", seconds=60)
+    await stands(api, "sensors", "ci", Acting="True", Ready="True")

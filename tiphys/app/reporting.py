@@ -26,7 +26,8 @@ _SLICE: Final = 50  # entries between two breaths of the event loop
 
 
 class Reporter:
-    """Reports on the entries of the origins `labels`. `account_problem` says why a Sensor cannot act as its account (empty: it can)."""
+    """Reports on the entries of the origins `labels`. `account_problem` says why a Sensor of a namespace cannot act as an account
+    (empty: it can)."""
 
     def __init__(
         self,
@@ -35,7 +36,7 @@ class Reporter:
         writer: StatusWriter,
         announcer: Announcer,
         labels: Collection[str],
-        account_problem: Callable[[Entry], str] = lambda _: "",
+        account_problem: Callable[[str, str], str] = lambda _namespace, _account: "",
     ) -> None:
         self._catalog, self._room, self._writer, self._announcer = catalog, room, writer, announcer
         self._labels, self._account_problem = frozenset(labels), account_problem
@@ -93,6 +94,8 @@ class Reporter:
 
     def _note_problems(self, present: Mapping[Key, Entry]) -> None:
         for key, entry in present.items():
-            if entry.kind == "Sensor" and (problem := self._account_problem(entry)) != self._problems.get(key, ""):
-                self._problems[key] = problem
-                self._dirty.add(key)
+            if entry.kind == "Sensor":
+                problem = self._account_problem(entry.namespace, entry.account)
+                if problem != self._problems.get(key, ""):
+                    self._problems[key] = problem
+                    self._dirty.add(key)

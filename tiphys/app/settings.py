@@ -39,7 +39,9 @@ class Settings(BaseModel):
     namespaces: tuple[str, ...] = Field((), description="Namespaces to watch; empty means all.")
     namespace: str = Field("argo", description="Namespace of manifests from files that name none.")
     impersonate: bool = Field(
-        False, description="Act as the service account that a Sensor names (`spec.template.serviceAccountName`)."
+        True,
+        description="Act as the service account that a Sensor names (`spec.template.serviceAccountName`, else `default`). Switched off, "
+        "every Sensor may do whatever Tiphys itself may.",
     )
     file_repositories: bool = Field(
         False, description="Let `git` sources read `file://` repositories of this machine; `--local` does."

@@ -25,7 +25,7 @@ from tiphys.clients.kube.api import Kube, KubeObject, OnWatchTrouble, WatchEvent
 from tiphys.errors import ClientError, Refused, SecretError
 from tiphys.schema.secret import ConfigMapRef, SecretRef
 
-__all__ = ["KubeSecrets"]
+__all__ = ["KubeSecrets", "values_of"]
 
 Kind = Literal["Secret", "ConfigMap"]
 _API: Final = "v1"
@@ -44,7 +44,7 @@ class _Entry:
     watch: asyncio.Task[None] | None = None
 
     def learn(self, obj: KubeObject | None) -> None:
-        self.values, self.faults = (None, {}) if obj is None else _values(obj)
+        self.values, self.faults = (None, {}) if obj is None else values_of(obj)
         self.problem = ""
         self.known.set()
         self.heard.set()
@@ -246,8 +246,8 @@ class KubeSecrets:
         return self._kube.watch(_API, shelf.kind, shelf.namespace, field_selector=selector, on_trouble=trouble)
 
 
-def _values(obj: KubeObject) -> tuple[dict[str, bytes], dict[str, str]]:
-    """The values by key, and the keys that cannot be decoded with the reason."""
+def values_of(obj: KubeObject) -> tuple[dict[str, bytes], dict[str, str]]:
+    """The values of a Secret or ConfigMap by key, and the keys that cannot be decoded with the reason."""
     values: dict[str, bytes] = {}
     faults: dict[str, str] = {}
     is_secret = obj.get("kind") == "Secret"
