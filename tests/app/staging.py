@@ -39,10 +39,13 @@ class Play:
 
 @asynccontextmanager
 async def staged(
-    *texts: str, at: str = NOON, secrets: Mapping[tuple[str, str], bytes] | None = None, namespace: str = "argo"
+    *texts: str,
+    at: str = NOON,
+    secrets: Mapping[tuple[str, str], bytes] | None = None,
+    sources: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Play]:
     documents = [one for text in texts for one in load_documents(text, "manifests.yaml").all()]
-    async with Scripts() as scripts, open_dry_run(documents, scripts, at=seconds(at), secrets=secrets, namespace=namespace) as run:
+    async with Scripts() as scripts, open_dry_run(documents, scripts, at=seconds(at), secrets=secrets, sources=sources) as run:
         yield Play(run)
 
 
