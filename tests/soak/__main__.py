@@ -47,7 +47,10 @@ def _sensors(arguments: argparse.Namespace) -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     report = asyncio.run(generated.run(arguments.count, arguments.seed, large=not arguments.small, tell=sys.stderr.isatty()))
     print("; ".join(f"{name} {number:,}" for name, number in sorted(report.counts.items())))
-    print("slowest: " + "; ".join(f"{what} of case {case} {seconds:.3f} s" for seconds, case, what in report.slow[:5]))
+    print(
+        "slowest: "
+        + "; ".join(f"{what} of case {case} of seed {seed} {seconds:.3f} s" for seconds, seed, case, what in report.slow[:8])
+    )
     print(f"sensors {arguments.count:,}, flaws {len(report.flaws)}")
     return 1 if report.flaws else 0
 

@@ -46,11 +46,13 @@ class Flaw:
 
 @dataclass
 class Report:
-    """What was done, by name, and what was wrong. `slow` are the steps that took longest, in seconds of the processor."""
+    """What was done, by name, and what was wrong, in the cases of a `seed`. `slow` are the steps that took longest, in seconds of the
+    processor, with their seeds and cases."""
 
+    seed: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     flaws: list[Flaw] = field(default_factory=list)
-    slow: list[tuple[float, int, str]] = field(default_factory=list)
+    slow: list[tuple[float, int, int, str]] = field(default_factory=list)
 
     def took(self, started: float, case: int, what: str) -> None:
         """A step began at `started` (`time.thread_time`) and is over."""
@@ -58,7 +60,7 @@ class Report:
         if seconds > _LONGEST:
             self.flaws.append(Flaw(case, f"{what} took {seconds:.1f} s"))
         if len(self.slow) < 20 or seconds > self.slow[-1][0]:
-            self.slow = sorted([*self.slow, (seconds, case, what)], reverse=True)[:20]
+            self.slow = sorted([*self.slow, (seconds, self.seed, case, what)], reverse=True)[:20]
 
     def add(self, other: Report) -> None:
         """Put two reports together."""
@@ -96,9 +98,9 @@ class _Clock:
         return self.now
 
 
-async def decide(folder: Path, cases: Sequence[Case], scripts: Runner) -> Report:
+async def decide(folder: Path, cases: Sequence[Case], scripts: Runner, seed: int = 0) -> Report:
     """Decide all of them in one bus, and once more in another one with a restart in the middle."""
-    report = Report()
+    report = Report(seed)
     report.counts["cases"] += len(cases)
     runner = _Remembering(scripts)
     try:

@@ -54,7 +54,7 @@ async def run(count: int, first_seed: int, *, large: bool = True, tell: bool = F
             report.counts["given up"] += len(made) - len(cases)
             report.counts["mended"] += sum(1 for case in cases if case.refused)
             with tempfile.TemporaryDirectory(prefix="tiphys-made-") as folder:
-                found = await decide(Path(folder), cases, scripts)
+                found = await decide(Path(folder), cases, scripts, first_seed + number)
             report.add(found)
             _show(found.flaws, cases, made, first_seed + number)
             used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
