@@ -49,7 +49,7 @@ from tiphys.bus.sqlite import SqliteBus, SqliteSettings
 from tiphys.clients import files, git
 from tiphys.clients.http import HttpClient, HttpSettings, open_http
 from tiphys.clients.kube import Kube, KubeSecrets, connect
-from tiphys.errors import StoreError, StoreUnavailable
+from tiphys.errors import SettingsError, StoreError, StoreUnavailable
 from tiphys.schema.secret import Secrets
 
 __all__ = ["Observer", "Service", "open_service"]
@@ -357,16 +357,30 @@ async def _heartbeat(service: Service) -> None:
             )
 
 
+def _api_token(settings: Settings) -> str:
+    """The token of the file that the settings name, or one of our own; either stands in the data folder for the command line."""
+    kept, given = settings.data / "api-token", settings.api_token_file
+    if given is None:
+        if not kept.exists():
+            write_secretly(kept, secrets.token_urlsafe(24))
+        return kept.read_text().strip()
+    try:
+        token = given.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError("--api-token-file", f"{given} cannot be read: {error}", "name a file with a token") from error
+    if not token:
+        raise SettingsError("--api-token-file", f"{given} is empty", "write a token into it")
+    write_secretly(kept, token)
+    return token
+
+
 @contextlib.asynccontextmanager
 async def _api(service: Service) -> AsyncIterator[int]:
     """The HTTP API; its address and token stand in the data folder for the command line."""
     settings = service.settings
-    token_file = settings.data / "api-token"
-    if not token_file.exists():
-        await asyncio.to_thread(write_secretly, token_file, secrets.token_urlsafe(24))
-    token = token_file.read_text().strip()
+    token = await asyncio.to_thread(_api_token, settings)
     facts = Facts(service.ledger, service.metrics, token, service.readiness, service.overview, service.scripts, service.waits)
-    async with serve_api(facts, settings.api_host, settings.api_port) as port:
+    async with serve_api(facts, settings.api_host, settings.api_port, remote=settings.api_remote) as port:
         host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host  # noqa: S104  what to call, not to bind
         address = settings.data / "api-url"
         await asyncio.to_thread(write_secretly, address, f"http://{host}:{port}\n")

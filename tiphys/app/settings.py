@@ -59,6 +59,12 @@ class Settings(BaseModel):
     ingress_port: int = Field(12000, ge=0, le=65535, description="Shared port of the ingress; 0 takes a free one.")
     api_host: str = Field("127.0.0.1", description="Address of the HTTP API, metrics and health.")
     api_port: int = Field(7777, ge=0, le=65535, description="Port of the HTTP API, metrics and health; 0 takes a free one.")
+    api_remote: bool = Field(
+        False, description="Answer the HTTP API to other machines too. Metrics and health are answered to all that reach the port."
+    )
+    api_token_file: Path | None = Field(
+        None, description="File with the token of the HTTP API, read at the start; without one a token is made in the data folder."
+    )
     kubernetes_port: int = Field(16443, ge=0, le=65535, description="Port of the embedded Kubernetes API; 0 takes a free one.")
     retention_days: float = Field(7, gt=0, description="Age at which settled events and their verdicts go.")
     retention_bytes: int = Field(2 << 30, gt=0, description="Size of stored events at which the oldest settled ones go.")

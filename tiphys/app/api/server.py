@@ -7,6 +7,7 @@ the token, 404 for what is not there, 503 while the store takes no writes.
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -45,16 +46,19 @@ class Facts:
 
 
 FACTS: Final = web.AppKey("facts", Facts)
+REMOTE: Final = web.AppKey("remote", bool)
 _OPEN: Final = frozenset(("/healthz", "/readyz", "/metrics"))
 _LARGEST_PAGE: Final = 1000
 _ACTOR: Final = "local token"
 
 
 @asynccontextmanager
-async def serve_api(facts: Facts, host: str, port: int) -> AsyncIterator[int]:
-    """Serve the API until the context ends; yields the port in use. Raises `SettingsError` if the port is taken."""
+async def serve_api(facts: Facts, host: str, port: int, *, remote: bool = False) -> AsyncIterator[int]:
+    """Serve the API until the context ends; yields the port in use. Unless `remote`, other machines get metrics and health only. Raises
+    `SettingsError` if the port is taken."""
     app = web.Application(middlewares=[_errors, _access], client_max_size=1 << 16)
     app[FACTS] = facts
+    app[REMOTE] = remote
     app.add_routes(
         [
             web.get("/healthz", _healthz),
@@ -105,12 +109,24 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def _access(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path not in _OPEN:
+        if not request.app[REMOTE] and not _is_near(request.remote):
+            problem = "the API answers its own machine only; `--api-remote` opens it (docs/settings.md)"
+            return _json({"error": problem}, 403)
         given = request.headers.get("Authorization", "")
         wanted = f"Bearer {request.app[FACTS].token}"
         if not hmac.compare_digest(given.encode(), wanted.encode()):
             problem = "send the header `Authorization: Bearer TOKEN`; the token is in the file api-token of the data folder"
             return _json({"error": problem}, 401, {"WWW-Authenticate": "Bearer"})
     return await handler(request)
+
+
+def _is_near(address: str | None) -> bool:
+    """Is it an address of this machine, or of this pod?"""
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return False
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback
 
 
 async def _healthz(_: web.Request) -> web.Response:

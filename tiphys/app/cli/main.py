@@ -87,6 +87,8 @@ def serve(
     ingress_port: Port = None,
     api_host: Annotated[str | None, typer.Option(help="Address of the HTTP API.", show_default=False)] = None,
     api_port: Port = None,
+    api_remote: Annotated[bool | None, typer.Option("--api-remote", help="Answer the HTTP API to other machines too.")] = None,
+    api_token_file: Annotated[Path | None, typer.Option(help="File with the token of the HTTP API.", show_default=False)] = None,
     kubernetes_port: Port = None,
     retention_days: Days = None,
     retention_bytes: Bytes = None,
