@@ -119,6 +119,7 @@ class FaultKind(StrEnum):
     WHOLE_EVENT = "whole-event"
     UNUSABLE_BUS = "unusable-bus-setting"
     POINTLESS = "pointless"
+    FIXED_NAME = "fixed-name"
     REMARK = "remark"
     OPEN_ROUTE = "open-webhook"
     CODE_INJECTION = "code-injection"
@@ -271,11 +272,11 @@ class StaleClaim(StoreError):
 
 
 class UnknownRecord(StoreError):
-    """There is no such record; `kind` is `event`, `firing` or `manifest`."""
+    """There is no such record; `kind` is `event`, `firing`, `manifest` or `sensor`, `hint` what may help."""
 
-    def __init__(self, kind: str, key: str) -> None:
-        super().__init__(f"there is no {kind} {key!r}; it may be older than the retention")
-        self.kind, self.key = kind, key
+    def __init__(self, kind: str, key: str, hint: str = "it may be older than the retention") -> None:
+        super().__init__(f"there is no {kind} {key!r}; {hint}")
+        self.kind, self.key, self.hint = kind, key, hint
 
 
 class ClientError(TiphysError):

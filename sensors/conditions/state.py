@@ -162,6 +162,11 @@ class Gate:
         kept.append(event)
 
     @property
+    def within(self) -> float | None:
+        """Seconds for which an event is held; `None`: for ever."""
+        return self._within
+
+    @property
     def lapses(self) -> bool:
         """Whether what is held can lapse by itself: `lapsed` is then to be asked at `next_lapse`."""
         return self._within is not None or self._reset is not None

@@ -56,8 +56,8 @@ class _Services:
 
 
 class Parts:
-    def __init__(self, bus: SqliteBus, matcher: Matcher, catalog: Catalog) -> None:
-        self.bus, self.matcher, self.catalog = bus, matcher, catalog
+    def __init__(self, bus: SqliteBus, matcher: Matcher, catalog: Catalog, room: Room) -> None:
+        self.bus, self.matcher, self.catalog, self.room = bus, matcher, catalog, room
 
     async def put(self, text: str, origin: str = "test") -> None:
         for document in load_documents(text, "m.yaml").all():
@@ -91,7 +91,7 @@ async def running(folder: Path, *, grace: float) -> AsyncIterator[Parts]:
         await catalog.load_kept()
         deciding = asyncio.create_task(matcher.run())
         try:
-            yield Parts(bus, matcher, catalog)
+            yield Parts(bus, matcher, catalog, room)
         finally:
             deciding.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -10,7 +10,7 @@ import pytest
 from rich.tree import Tree
 
 from tests.app.test_catalog import SENSOR, Parts, running
-from tiphys.app.cli.tables import explanation_tree
+from tiphys.app.cli.trees import explanation_tree
 from tiphys.app.explanation import explain
 from tiphys.bus.event import Event
 from tiphys.bus.ledger import Decision, Verdict, VerdictKind

@@ -5,6 +5,7 @@ Children are looked up once per label set and kept; a counter on the hot path is
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Summary, generate_latest
@@ -13,7 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from sensors.program import SensorProgram
 from tiphys.bus.event import Event
 from tiphys.bus.firing import TriggerKey
-from tiphys.bus.ledger import Decision, StoreHealth
+from tiphys.bus.ledger import Decision, Loss, StoreHealth
 
 __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
 
@@ -38,6 +39,13 @@ class Metrics:
         self._verdicts = Counter("tiphys_verdicts", "Decisions by outcome.", ("namespace", "outcome"), registry=add)
         self._refusals = Counter(
             "tiphys_firings_refused", "Firings that were refused when they were decided.", (*action, "reason"), registry=add
+        )
+        self._lost = Counter(
+            "tiphys_held_events_lost", "Events that were held and went without a firing.", (*action, "reason"), registry=add
+        )
+        self._held = Gauge("tiphys_events_held", "Events that a trigger holds; absent: none.", action, registry=add)
+        self._deferred = Gauge(
+            "tiphys_events_deferred", "Events that a trigger is still to decide; absent: none.", action, registry=add
         )
         self._answers = Counter(
             "tiphys_http_answers", "Answers of the ingress by reason.", ("eventsource", "event", "reason"), registry=add
@@ -80,9 +88,24 @@ class Metrics:
         """A decision is durable."""
         for verdict in decision.verdicts:
             self._verdict_child(event.namespace, verdict.kind.name.lower()).inc()
+        self.lost(decision.losses)
         for refusal in decision.refusals:
             key = refusal.trigger
             self._refusals.labels(key.sensor, key.trigger, key.namespace, refusal.reason).inc()
+
+    def lost(self, losses: Sequence[Loss]) -> None:
+        """Held events went without a firing."""
+        for loss in losses:
+            key = loss.trigger
+            self._lost.labels(key.sensor, key.trigger, key.namespace, loss.reason).inc()
+
+    def waiting(self, counts: Mapping[TriggerKey, tuple[int, int]]) -> None:
+        """How many events each trigger holds, and has still to decide. Called when somebody asks for the metrics."""
+        for number, gauge in enumerate((self._held, self._deferred)):
+            gauge.clear()
+            for key, both in counts.items():
+                if both[number]:
+                    gauge.labels(key.sensor, key.trigger, key.namespace).set(both[number])
 
     def acted(self, key: TriggerKey, seconds: float, *, succeeded: bool, dead: bool) -> None:
         """An attempt ended."""

@@ -40,6 +40,7 @@ from tiphys.app.metrics import Metrics
 from tiphys.app.observing import Acting, Answering, CountedLog, Observer
 from tiphys.app.origins import ClusterOrigin, FilesOrigin, Origin, StatusWriter
 from tiphys.app.reporting import Reporter
+from tiphys.app.sensor_explanation import Sight
 from tiphys.app.settings import Settings
 from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
 from tiphys.bus.event import Event
@@ -237,7 +238,7 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
                 observer.decided(event, decision)
 
         scripts = await stack.enter_async_context(Scripts())
-        matcher = Matcher(log, bus.ledger, epoch, decided, scripts)
+        matcher = Matcher(log, bus.ledger, epoch, decided, scripts, lapsed=metrics.lost)
         await matcher.load()
         answering = Answering(metrics)
         ingress = Ingress(IngressSettings(host=settings.host, bind=_bind(settings), stop=settings.drain), answering)
@@ -260,7 +261,7 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         service = Service(settings, bus.ledger, room, catalog, metrics, scripts, failed)
         service.waits = dispatcher.waits
         await _run(service, stack, matcher, dispatcher, ingress, kube, acting, accounts)
-        api = await stack.enter_async_context(_api(service))
+        api = await stack.enter_async_context(_api(service, matcher))
         service.api_port = api
         service.ingress_port = ingress.bound(SHARED_PORT)
         stack.callback(service.stopping)
@@ -375,11 +376,20 @@ def _api_token(settings: Settings) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _api(service: Service) -> AsyncIterator[int]:
+async def _api(service: Service, matcher: Matcher) -> AsyncIterator[int]:
     """The HTTP API; its address and token stand in the data folder for the command line."""
     settings = service.settings
     token = await asyncio.to_thread(_api_token, settings)
-    facts = Facts(service.ledger, service.metrics, token, service.readiness, service.overview, service.scripts, service.waits)
+    facts = Facts(
+        service.ledger,
+        service.metrics,
+        token,
+        service.readiness,
+        service.overview,
+        service.scripts,
+        service.waits,
+        Sight(service.ledger, matcher, lambda: service.catalog.entries, service.room.health, service.scripts, service.waits),
+    )
     async with serve_api(facts, settings.api_host, settings.api_port, remote=settings.api_remote) as port:
         host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host  # noqa: S104  what to call, not to bind
         address = settings.data / "api-url"

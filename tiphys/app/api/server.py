@@ -21,6 +21,7 @@ from sensors.scripts import Runner
 from tiphys.app.describing import describe_event, describe_firing, for_nothing
 from tiphys.app.explanation import explain
 from tiphys.app.metrics import CONTENT_TYPE_LATEST, Metrics
+from tiphys.app.sensor_explanation import Sight, explain_sensor
 from tiphys.bus.firing import Firing, FiringState, TriggerKey
 from tiphys.bus.ledger import Ledger
 from tiphys.bus.wire import to_document
@@ -34,7 +35,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 @dataclass(frozen=True)
 class Facts:
     """What the API answers from. `readiness` is empty when the service is ready, else the reasons; `overview` is the state of all
-    manifests and sources; `scripts` runs transforms and scripts again for `explain`; `waits` says what a firing that is due waits for."""
+    manifests and sources; `scripts` runs transforms and scripts again for `explain`; `waits` says what a firing that is due waits for;
+    `sight` is what there is to see of the running sensors."""
 
     ledger: Ledger
     metrics: Metrics
@@ -43,12 +45,14 @@ class Facts:
     overview: Callable[[], Awaitable[Mapping[str, Any]]]
     scripts: Runner | None = None
     waits: Callable[[Firing], str] = for_nothing
+    sight: Sight | None = None
 
 
 FACTS: Final = web.AppKey("facts", Facts)
 REMOTE: Final = web.AppKey("remote", bool)
 _OPEN: Final = frozenset(("/healthz", "/readyz", "/metrics"))
 _LARGEST_PAGE: Final = 1000
+_MOST_EXPLAINED: Final = 100
 _ACTOR: Final = "local token"
 
 
@@ -70,6 +74,7 @@ async def serve_api(facts: Facts, host: str, port: int, *, remote: bool = False)
             web.get("/api/v1/events/{id}/cloudevent", _cloudevent),
             web.get("/api/v1/events/{id}/explain", _explain),
             web.post("/api/v1/events/{id}/replay", _replay_event),
+            web.get("/api/v1/sensors/{name}/explain", _explain_sensor),
             web.get("/api/v1/firings", _firings),
             web.get("/api/v1/firings/{id}", _firing),
             web.post("/api/v1/firings/{id}/replay", _replay_firing),
@@ -97,7 +102,7 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except UnknownRecord as error:
-        return _json({"error": str(error)}, 404)
+        return _json({"error": str(error), "hint": error.hint}, 404)
     except StoreUnavailable as error:
         return _json({"error": str(error)}, 503, {"Retry-After": str(max(1, round(error.retry_after)))})
     except TiphysError as error:
@@ -141,6 +146,8 @@ async def _readyz(request: web.Request) -> web.Response:
 async def _metrics(request: web.Request) -> web.Response:
     facts = request.app[FACTS]
     facts.metrics.store(await facts.ledger.health())
+    if facts.sight:
+        facts.metrics.waiting(facts.sight.matcher.waiting())
     return web.Response(body=facts.metrics.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
@@ -182,7 +189,16 @@ async def _cloudevent(request: web.Request) -> web.Response:
 
 async def _explain(request: web.Request) -> web.Response:
     facts = request.app[FACTS]
-    return _json(await explain(facts.ledger, request.match_info["id"], facts.scripts, facts.waits))
+    holding = facts.sight.matcher.held_events if facts.sight else None
+    return _json(await explain(facts.ledger, request.match_info["id"], facts.scripts, facts.waits, holding))
+
+
+async def _explain_sensor(request: web.Request) -> web.Response:
+    sight = request.app[FACTS].sight
+    if sight is None:
+        raise web.HTTPNotFound(reason="nothing runs here that could be explained")
+    namespace, last = request.query.get("namespace", ""), _number(request, "last", 10, _MOST_EXPLAINED)
+    return _json(await explain_sensor(sight, request.match_info["name"], namespace, last))
 
 
 async def _replay_event(request: web.Request) -> web.Response:

@@ -78,7 +78,8 @@ class Journal:
         finally:
             connection.close()
         if answer.status == 404 and len(steps := path.split("/")) > 1:
-            raise UnknownRecord(steps[0].removesuffix("s"), steps[1])
+            hint = {"hint": content["hint"]} if isinstance(content, dict) and content.get("hint") else {}
+            raise UnknownRecord(steps[0].removesuffix("s"), steps[1], **hint)
         if answer.status >= 400:
             problem = content.get("error", "") if isinstance(content, dict) else ""
             raise Refused(self._url, answer.status, "", problem)

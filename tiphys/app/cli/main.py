@@ -279,15 +279,25 @@ def dead(
 
 @app.command()
 def explain(
-    event_id: Annotated[str, typer.Argument(help="An event, by its id or the beginning of it.")],
+    what: Annotated[str, typer.Argument(help="An event, by its id or the beginning of it, or sensor/NAME.")],
+    last: Annotated[int, typer.Option(min=1, max=100, help="Of a sensor: so many of the last events that concerned it.")] = 10,
+    namespace: Namespace = "",
     output: Output = Format.TABLE,
     data: Data = None,
     api: Api = "",
 ) -> None:
-    """Why did it fire, and why did it not: every filter, its input and its verdict."""
+    """Why did it fire, and why did it not: of an event every filter, its input and its verdict; of a sensor what it waits for."""
     from tiphys.app.cli.journal import Journal, show  # noqa: PLC0415
 
-    show(Journal(data, api).get(f"events/{event_id}/explain"), output.value, "explanation")
+    journal = Journal(data, api)
+    kind, separator, name = what.partition("/")
+    if not separator:
+        show(journal.get(f"events/{what}/explain"), output.value, "explanation")
+    elif kind in ("sensor", "sensors") and name:
+        query = {"namespace": namespace, "last": str(last)}
+        show(journal.get(f"sensors/{name}/explain", query), output.value, "sensor")
+    else:
+        raise typer.BadParameter(f"must be the id of an event or sensor/NAME (found {what!r})")
 
 
 @app.command()

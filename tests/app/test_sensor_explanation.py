@@ -1,0 +1,209 @@
+"""`explain sensor/NAME`: what a sensor waits for, whether that comes at all, and what became of what came."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.tree import Tree
+
+from tests.app.test_catalog import Parts, running
+from tiphys.app.cli.trees import sensor_tree
+from tiphys.app.sensor_explanation import Sight, explain_sensor
+from tiphys.bus.event import Event
+from tiphys.errors import SettingsError, UnknownRecord
+
+SOURCES = """\
+apiVersion: argoproj.io/v1alpha1
+kind: EventSource
+metadata: {name: hooks, namespace: argo}
+spec:
+  webhook:
+    build: {endpoint: /build, port: "12000", method: POST}
+    approval: {endpoint: /approval, port: "12000", method: POST}
+"""
+SENSOR = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Sensor
+metadata: {name: deploy, namespace: argo}
+spec:
+  dependencies:
+  - {name: build, eventSourceName: hooks, eventName: build}
+  - {name: approval, eventSourceName: hooks, eventName: approval}
+  triggers:
+  - template: {name: both, log: {}}
+"""
+
+
+async def explained(parts: Parts, name: str = "deploy", namespace: str = "", last: int = 10) -> dict[str, Any]:
+    sight = Sight(parts.bus.ledger, parts.matcher, lambda: parts.catalog.entries, parts.room.health)
+    return await explain_sensor(sight, name, namespace, last)
+
+
+async def send(parts: Parts, subject: str, event_id: str, data: bytes = b"{}", source: str = "hooks") -> None:
+    await parts.bus.log.publish(Event(event_id, source, "webhook", subject, "argo", data))
+    async with asyncio.timeout(10):
+        while not (await parts.bus.ledger.event(event_id)).decided:
+            await asyncio.sleep(0.005)
+
+
+def texts(tree: Tree) -> list[str]:
+    return [f"{tree.label}", *(text for child in tree.children for text in texts(child))]
+
+
+async def test_a_trigger_says_what_it_holds_and_what_is_missing_now(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(SOURCES)
+        await parts.put(SENSOR.replace("name: both", "name: both, within: 1h"))
+        await send(parts, "build", "1" * 32)
+        shown = await explained(parts)
+
+        (trigger,) = shown["triggers"]
+        (group,) = trigger["held"]
+        (held,) = group["events"]
+        assert (held["dependency"], held["event"], held["until"] > held["arrived"]) == ("build", "1" * 32, True)
+        assert (group["missing"], group["completes"]) == (["approval"], ["approval"])
+        assert "holds build; the next event of approval fires it" in trigger["state"]
+        assert shown["findings"] == [
+            "dependency approval: no event of hooks/approval is in the journal; its source is well, and nothing came",
+            f"trigger both: {trigger['state']}",
+        ]
+        (event,) = shown["events"]
+        assert (event["id"], event["verdicts"][0]["since"]) == ("1" * 32, "it is held still, and waits for approval")
+        said = texts(sensor_tree(shown))
+        for text in (*shown["findings"], "has no approval", "it is held still, and waits for approval"):
+            assert text in said
+
+
+async def test_the_last_events_come_newest_first_with_each_filter_and_no_more_than_asked_for(tmp_path: Path) -> None:
+    filtered = SENSOR.replace(
+        "eventName: build}", 'eventName: build, filters: {data: [{path: count, type: number, comparator: ">", value: ["5"]}]}}'
+    )
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(SOURCES)
+        await parts.put(filtered)
+        for number in range(4):
+            await send(parts, "build", f"{number}" * 32, f'{{"count":{number}}}'.encode())
+        await send(parts, "build", "a" * 32, source="others")
+        shown = await explained(parts, last=2)
+
+        assert [one["id"][0] for one in shown["events"]] == ["3", "2"]
+        clause = shown["events"][0]["verdicts"][0]["filters"]["children"][0]["children"][0]
+        assert (clause["judgement"], clause["found"]) == ("failed", "'3'")
+        assert shown["events"][0]["verdicts"][0]["outcome"] == "filtered"
+        assert sensor_tree(shown).children
+
+
+async def test_an_event_that_was_held_says_in_which_firing_it_went_or_that_another_took_its_place(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(SOURCES)
+        await parts.put(SENSOR)
+        for subject, event_id in (("build", "1"), ("build", "2"), ("approval", "3")):
+            await send(parts, subject, event_id * 32)
+        shown = await explained(parts)
+
+        fired, used, replaced = shown["events"]
+        (firing,) = fired["firings"]
+        assert fired["verdicts"][0]["outcome"] == "fired"
+        assert f"in {firing['id']}, completed by approval" in used["verdicts"][0]["since"]
+        assert replaced["verdicts"][0]["since"] == "it is held no longer: a later event of build took its place"
+        assert firing["id"] in shown["triggers"][0]["state"]
+
+
+async def test_an_event_that_was_held_and_dropped_says_when_and_why(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(SOURCES)
+        await parts.put(SENSOR)
+        await send(parts, "build", "1" * 32)
+        await parts.put(SENSOR.replace("eventName: build}", "eventName: build, filters: {context: {type: webhook}}}"))
+        (event,) = (await explained(parts))["events"]
+        (loss,) = (await parts.bus.ledger.event("1" * 32)).losses
+
+        since = event["verdicts"][0]["since"]
+        assert since.startswith("it was dropped at ")
+        assert since.endswith(": the dependency, or when the trigger fires, was changed")
+        assert loss.reason == "changed"
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        ("", "there is no EventSource 'hooks' in namespace argo"),
+        (SOURCES.replace("name: hooks", "name: hoks"), "in namespace argo; did you mean hoks?"),
+        (SOURCES.replace("name: hooks", "name: github"), "in namespace argo; github has an event 'build'"),
+        (SOURCES.replace("namespace: argo", "namespace: other"), "there is one in other, and a sensor sees only those of its own"),
+        (SOURCES.replace("    build:", "    biuld:"), "EventSource hooks has no event 'build'; did you mean biuld?"),
+        (SOURCES.replace("    build:", "    push:"), "EventSource hooks has no event 'build'; its events are approval, push"),
+        (SOURCES.replace("spec:", "spec:\n  eventBusName: second"), "is on event bus second, and the sensor on default"),
+        (SOURCES.replace("method: POST", "method: 5"), "EventSource hooks is refused: m.yaml:"),
+    ],
+)
+async def test_where_nothing_comes_it_says_what_comes_nearest(tmp_path: Path, sources: str, said: str) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        if sources:
+            await parts.put(sources)
+        await parts.put(SENSOR)
+        shown = await explained(parts)
+
+        assert shown["events"] == []
+        assert said in shown["findings"][0]
+        assert shown["findings"][0].startswith("dependency build: ")
+        assert "no event has concerned it yet" in texts(sensor_tree(shown))
+
+
+async def test_events_before_the_sensor_are_named_and_how_to_decide_them(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(SOURCES)
+        await send(parts, "build", "1" * 32)
+        await parts.put(SENSOR)
+        shown = await explained(parts)
+
+        assert shown["events"] == []
+        assert "before the sensor was first accepted" in shown["findings"][0]
+        assert f"tiphys replay {'1' * 32}" in shown["findings"][0]
+
+
+async def test_a_refused_sensor_says_so_whether_an_older_version_runs_or_none(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(SENSOR.replace("name: both", "name: both, conditions: nobody"))
+        none = await explained(parts)
+        await parts.put(SENSOR)
+        await parts.put(SENSOR.replace("name: both", "name: both, conditions: nobody"))
+        older = await explained(parts)
+
+        assert (none["running"], older["running"]) == (False, True)
+        assert none["findings"][0].startswith("it does not run: ")
+        assert "its newest version is refused" in older["findings"][0]
+        for shown in (none, older):
+            assert "nobody" in shown["findings"][0]
+            assert shown["findings"][0] in texts(sensor_tree(shown))
+
+
+async def test_a_name_that_is_not_there_names_those_that_come_near_and_one_that_is_twice_asks_which(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(SENSOR)
+        with pytest.raises(UnknownRecord, match="did you mean deploy"):
+            await explained(parts, "deplyo")
+        with pytest.raises(UnknownRecord, match="did you mean argo/deploy"):
+            await explained(parts, "deploy", "other")
+        await parts.put(SENSOR.replace("namespace: argo", "namespace: other"))
+        with pytest.raises(SettingsError, match="argo, other; name one with --namespace"):
+            await explained(parts)
+        assert (await explained(parts, "deploy", "other"))["namespace"] == "other"
+
+
+async def test_groups_of_correlate_and_counts_are_told_one_by_one(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(SOURCES)
+        await parts.put(SENSOR.replace("name: both", "name: both, conditions: count(build) >= 3 && approval, correlate: sha"))
+        await send(parts, "build", "1" * 32, b'{"sha":"x"}')
+        await send(parts, "approval", "2" * 32, b'{"sha":"y"}')
+        (trigger,) = (await explained(parts))["triggers"]
+
+        assert [(one["join"], one["missing"], one["counts"]) for one in trigger["held"]] == [
+            ("x", ["approval"], ["count(build) is 1"]),
+            ("y", ["build"], ["count(build) is 0"]),
+        ]
+        assert "holds events for 2 values of correlate" in trigger["state"]
