@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from tests.bus.samples import DONE, KEY, Place, event, fired, later, take
-from tiphys.bus import Stored, Target
+from tiphys.bus import Decision, Stored, Target
 from tiphys.bus.crashpoints import reach
+from tiphys.bus.firing import Gather
 
 
 def say(*words: object) -> None:
@@ -24,6 +26,11 @@ def say(*words: object) -> None:
 def make(folder: Path, name: str) -> None:
     with (folder / name).open("a") as file:
         file.write("made\n")
+
+
+def _gathering(decision: Decision) -> Decision:
+    """Its firings could gather others with their keys, which nobody shares; who claims them closes them."""
+    return replace(decision, firings=tuple(replace(one, lane=one.id, gather=Gather(wait=0.0)) for one in decision.firings))
 
 
 async def run(objects: Path, count: int, place: Place) -> None:
@@ -45,7 +52,7 @@ async def run(objects: Path, count: int, place: Place) -> None:
         while unread and settled < end:
             for stored in await take(reader, 1):
                 seen = await ledger.seen([stored.event.id])
-                decision = later(stored) if stored.position % 2 == 0 else fired(stored)
+                decision = later(stored) if stored.position % 2 == 0 else _gathering(fired(stored))
                 await ledger.settle(epoch, stored.position, [] if seen else [decision])
                 await opened.acknowledge(stored.position)
                 settled = stored.position
@@ -55,7 +62,7 @@ async def run(objects: Path, count: int, place: Place) -> None:
             for row, seen_event in rows:
                 assert seen_event is not None
                 reach("deferred:judged")
-                await ledger.settle_deferred(epoch, [(row, fired(Stored(row.position, seen_event)))])
+                await ledger.settle_deferred(epoch, [(row, _gathering(fired(Stored(row.position, seen_event))))])
                 say("decided", row.event_id)
 
         while claims := await ledger.claim(2):

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.soak import kill
-from tiphys.bus.crashpoints import POINTS
+from tiphys.bus.crashpoints import POINTS as ALL_POINTS
 
+# nothing of the traffic gathers
+POINTS = tuple(point for point in ALL_POINTS if not point.startswith("close"))
 HALF = len(POINTS) // 2
 
 

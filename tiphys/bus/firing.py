@@ -9,7 +9,18 @@ from typing import NamedTuple
 
 from tiphys.bus.event import Event
 
-__all__ = ["Attempt", "Claim", "DependencyEvent", "Firing", "FiringState", "Outcome", "OutcomeKind", "Target", "TriggerKey"]
+__all__ = [
+    "Attempt",
+    "Claim",
+    "DependencyEvent",
+    "Firing",
+    "FiringState",
+    "Gather",
+    "Outcome",
+    "OutcomeKind",
+    "Target",
+    "TriggerKey",
+]
 
 
 class TriggerKey(NamedTuple):
@@ -30,13 +41,29 @@ class DependencyEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Gather:
+    """How a new firing waits for others of its trigger with the same `lane`, `wait` seconds after its first completion at most.
+
+    With `size` the next completions join it, until there are so many, and it is due when there are or the time is over. Without (0) the
+    next one takes its place and waits anew, until `most` seconds after the first (`None`: without end). `due` and `since` are the ledger's.
+    """
+
+    wait: float
+    size: int = 0
+    most: float | None = None
+    due: float = 0.0
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Firing:
     """One act of one trigger. `id` is derived by `firing_id`; `events` maps dependency names to what they saw, the latest of each; `more`
     has the earlier ones of dependencies of which several were held (`hold: all`), oldest first.
 
     `completed_by` names the dependency whose event made the condition true. `parent` is the firing whose dead letter this one
     handles (`dlq`), or whose replay it is. A firing names its trigger, not a version of it: it is rendered with the manifest
-    that is current at its first attempt.
+    that is current at its first attempt. `lane` is the value that tells its trigger's firings apart (`order`, `concurrency`), empty for
+    none; with `gather` it may be joined or replaced before it is due, which only `settle` looks at.
     """
 
     id: str
@@ -48,6 +75,8 @@ class Firing:
     document: int = 0
     parent: str = ""
     more: Mapping[str, tuple[DependencyEvent, ...]] = field(default_factory=dict)
+    lane: str = ""
+    gather: Gather | None = field(default=None, compare=False)
 
     def every(self) -> Iterator[DependencyEvent]:
         """All of its events, those of `more` as well: what it keeps from retention."""
@@ -131,7 +160,8 @@ class Claim:
 
     `attempt` counts from 1. `target` is what an earlier attempt began and whose outcome is unknown: look there first.
     `first_attempt` and `decided` are Unix seconds; `first_attempt` is 0 before the first. `events` are the events themselves, with a
-    transform's result in place of the data.
+    transform's result in place of the data; `earlier` are those of the firing's `more`. `behind` says that an unfinished firing with the
+    same `lane` was decided before it.
     """
 
     firing: Firing
@@ -142,3 +172,5 @@ class Claim:
     target: Target | None = None
     first_attempt: float = 0.0
     decided: float = 0.0
+    earlier: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
+    behind: bool = False

@@ -11,7 +11,7 @@ Five steps are atomic, each one transaction, each durable when its coroutine ret
 One engine owns a ledger. `open_epoch`, called once at its start, raises the epoch and voids every claim of the engine before it;
 a `settle`, `settle_deferred`, `begin` or `resolve` with an older epoch raises `StaleEpoch`.
 
-The suites that every driver passes are `tests/bus/{ledger,deciding,acting,journal,crash}_conformance.py`.
+The suites that every driver passes are `tests/bus/{ledger,deciding,acting,lanes,journal,crash}_conformance.py`.
 """
 
 from __future__ import annotations
@@ -375,6 +375,15 @@ class Ledger(ABC):
     @abstractmethod
     async def resolve(self, epoch: int, claim: Claim, outcome: Outcome, follow_ups: Sequence[Firing] = ()) -> None:
         """Record an attempt's outcome and the firings that follow, and give the claim back. Raises as `begin` does."""
+
+    @abstractmethod
+    async def shelve(self, claim: Claim) -> None:
+        """Give a claim back untouched: its firing is not given again before `unshelve` asks for its lane, or another engine opens. That may
+        have been asked for since the claim was given: then it is given again."""
+
+    @abstractmethod
+    async def unshelve(self, key: TriggerKey, lane: str, count: int = 1) -> None:
+        """Let the oldest firings of a lane be given again, so many."""
 
     @abstractmethod
     async def hasten(self, key: TriggerKey) -> int:

@@ -11,6 +11,7 @@ from typing import Final
 
 from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target
 from tiphys.bus.sqlite.deciding import Numbered, insert_firings
+from tiphys.bus.sqlite.gathering import delete_lanes
 from tiphys.bus.sqlite.records import Damaged, firing_from_row, outcome_text, target_text
 from tiphys.bus.sqlite.transaction import Transaction, rows_text
 from tiphys.bus.sqlite.writer import Job
@@ -119,6 +120,8 @@ class Resolve(Job[list[Numbered]]):
             job.decided = tx.now
             job.result = insert_firings(tx, job.follow_ups)
         tx.unpin(ended)
+        if laned := [job.number for job in valid if job.claim.firing.lane and _STATES[job.outcome.kind] != _PUT_BACK]:
+            delete_lanes(tx, laned)
 
     def committed(self) -> None:
         """Let the claims know."""
@@ -133,6 +136,7 @@ def end_firing(tx: Transaction, number: int, firing: Firing, state: int, outcome
     """End a firing without an attempt; false if it is finished already."""
     if not tx.changed("end_firing", number=number, state=state, now=tx.now, outcome=outcome_text(outcome)):
         return False
+    delete_lanes(tx, [number])
     tx.unpin(dict.fromkeys(_positions(firing), 1))
     return True
 
@@ -155,5 +159,6 @@ def cancel_some(tx: Transaction, trigger: int, outcome: Outcome, limit: int) -> 
         for position in _positions(firing):
             counts[position] = counts.get(position, 0) + 1
     tx.run("cancel_firings", {"numbers": rows_text(numbers), "now": tx.now, "outcome": outcome_text(outcome)})
+    delete_lanes(tx, numbers)
     tx.unpin(counts)
     return len(numbers), damaged

@@ -16,8 +16,9 @@ from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target, Trigg
 from tiphys.bus.sqlite.acting import Begin, Resolve, cancel_some, end_firing
 from tiphys.bus.sqlite.claims import Claimed, Claims, Permits, Waiting
 from tiphys.bus.sqlite.deciding import Numbered
+from tiphys.bus.sqlite.gathering import close
 from tiphys.bus.sqlite.log import SqliteLog
-from tiphys.bus.sqlite.records import Damaged, firing_from_row, target_from_text
+from tiphys.bus.sqlite.records import Damaged, firing_from_row, lane_key, target_from_text
 from tiphys.bus.sqlite.store import Reader, Store
 from tiphys.bus.sqlite.transaction import Transaction, rows_text
 from tiphys.errors import StaleClaim
@@ -37,6 +38,8 @@ class _Ready:
     attempts: int = 0
     first_attempt: float = 0.0
     target: Target | None = None
+    behind: bool = False
+    gathers: bool = False
 
 
 class Acting:
@@ -139,7 +142,10 @@ class Acting:
                 missing.append(claimed.number)
         if missing:
             ready |= await self._rows(missing, now)
-        positions = {event.position: None for one in ready.values() for event in one.firing.events.values()}
+            if gathering := [number for number, one in ready.items() if one.gathers]:
+                await self._close(gathering)
+                ready |= await self._rows(gathering, now)
+        positions = {event.position: None for one in ready.values() for event in one.firing.every()}
         events = await self._log.events_at(list(positions))
         found: list[Claim] = []
         for claimed in given:
@@ -153,10 +159,15 @@ class Acting:
                 found.append(_claim(claimed, one, events))
         return found
 
+    async def _close(self, numbers: list[int]) -> None:
+        """What is carried out gathers no more."""
+        await self._store.write(lambda tx: close(tx, numbers), "close")
+
     async def _rows(self, numbers: list[int], now: float) -> dict[int, _Ready]:
         def load(reader: Reader) -> tuple[dict[int, _Ready], list[tuple[int | str, str, str]]]:
             ready: dict[int, _Ready] = {}
             damaged: list[tuple[int | str, str, str]] = []
+            lanes = {number: lane for number, *lane in reader.all("lanes_of", numbers=rows_text(numbers))}
             for row in reader.all("firings_by_number", numbers=rows_text(numbers)):
                 (
                     number,
@@ -179,7 +190,10 @@ class Acting:
                     continue
                 try:
                     firing = firing_from_row(firing_id, TriggerKey(namespace, sensor, trigger), crc, record)
-                    ready[number] = _Ready(firing, decided, attempts, first, target_from_text(target))
+                    behind, gathered = lanes.get(number, (0, 0))
+                    ready[number] = _Ready(
+                        firing, decided, attempts, first, target_from_text(target), bool(firing.lane and behind), gathered > 0
+                    )
                 except Damaged as reason:
                     damaged.append((number, str(firing_id), str(reason)))
             return ready, damaged
@@ -247,6 +261,30 @@ class Acting:
         finally:
             claimed.writes -= 1
 
+    def shelve(self, claim: Claim) -> None:
+        """As `Ledger.shelve`."""
+        claimed = self._claims.by_token.get(claim.token)
+        if claimed is not None:
+            self._claims.end(claimed)
+            if claimed.recalled:
+                self._claims.put_back(claimed.waiting, claimed.number, 0.0)
+                self._wake.set()
+
+    async def unshelve(self, key: TriggerKey, lane: str, count: int) -> None:
+        """As `Ledger.unshelve`."""
+        trigger, stored = self._store.transaction.triggers.get(key), lane_key(lane)
+        if trigger is None:
+            return
+        now = self._store.clock()
+        rows = await self._store.read(lambda reader: reader.all("head_of_lane", trigger=trigger, lane=stored, limit=count))
+        waiting = self._claims.trigger(key, trigger)
+        for number, not_before in rows:
+            if (claimed := self._claims.claimed.get(number)) is not None:
+                claimed.recalled = True
+            elif not_before <= now:
+                self._claims.put_back(waiting, number, 0.0)
+                self._wake.set()
+
     async def hasten(self, key: TriggerKey) -> int:
         """As `Ledger.hasten`, in steps."""
         trigger = self._store.transaction.triggers.get(key)
@@ -296,6 +334,11 @@ def _claim(claimed: Claimed, one: _Ready, events: dict[int, Event]) -> Claim:
         target=one.target,
         first_attempt=one.first_attempt,
         decided=one.decided,
+        earlier={
+            name: tuple(events[seen.position].transformed(seen.transformed) for seen in more if seen.position in events)
+            for name, more in one.firing.more.items()
+        },
+        behind=one.behind,
     )
 
 

@@ -116,6 +116,8 @@ class Claimed:
     deadline: float
     started: float
     writes: int = 0
+    # it was asked for while it was given out: who shelves it then puts it back
+    recalled: bool = False
 
 
 class Permits:
@@ -180,10 +182,16 @@ class Claims:
         self._turn[key] = waiting
 
     def add(self, number: int, firing: Firing, trigger: int, decided: float) -> None:
-        """A new firing; its object is kept for a while, so that a claim need not read it."""
+        """A new firing; its object is kept for a while, so that a claim need not read it. One that gathers waits until it is due, or is due
+        earlier than was thought; one with a lane is read together with what is before it."""
         waiting = self.trigger(firing.key, trigger)
+        if firing.gather is not None:
+            self.put_back(waiting, number, firing.gather.due)
+            return
         waiting.add_ready(number)
         self._turn.setdefault(firing.key, waiting)
+        if firing.lane:
+            return
         self.fresh[number] = (firing, decided)
         while len(self.fresh) > _FRESH:
             self.fresh.popitem(last=False)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from tiphys.bus.firing import Firing
 from tiphys.bus.ledger import Decision, Deferred, Loss, Once, Refusal, Repeat
 from tiphys.bus.sqlite.deferring import delete_deferred, insert_deferred, put_once, put_repeats
+from tiphys.bus.sqlite.gathering import gather, insert_lanes
 from tiphys.bus.sqlite.holding import HeldChanges
 from tiphys.bus.sqlite.reasons import put_losses, put_refusals
 from tiphys.bus.sqlite.records import firing_crc, firing_text, id_key, pack_verdicts
@@ -177,17 +178,22 @@ def _insert_firings(
 ) -> list[Numbered]:
     """`needed` is kept from retention beside the firings' events, and `given` is given back; what both name cancels out."""
     pins = dict(needed)
+    gathering = [firing for firing in firings if firing.gather is not None]
+    if gathering:
+        firings = [firing for firing in firings if firing.gather is None]
     numbered = list(enumerate(firings, tx.firing + 1))
     if numbered:
         numbered = _insert_rows(tx, numbered)
+        insert_lanes(tx, numbered)
         seen: list[tuple[int, int]] = []
         for number, firing in numbered:
             for position in {event.position for event in firing.every()}:
                 seen.append((position, number))
-                namespace, count = pins.get(position, (firing.key.namespace, 0))
-                pins[position] = (namespace, count + 1)
+                _need(pins, position, firing.key.namespace)
         if seen:
             tx.rows("insert_firing_events", seen)
+    for firing in gathering:
+        numbered.extend(_gather(tx, firing, pins, given))
     for position in given.keys() & pins.keys():
         namespace, count = pins[position]
         both = min(count, given[position])
@@ -196,6 +202,30 @@ def _insert_firings(
     tx.pin({position: pin for position, pin in pins.items() if pin[1]})
     tx.unpin({position: count for position, count in given.items() if count})
     return numbered
+
+
+def _need(pins: dict[int, tuple[str, int]], position: int, namespace: str) -> None:
+    namespace, count = pins.get(position, (namespace, 0))
+    pins[position] = (namespace, count + 1)
+
+
+def _gather(tx: Transaction, firing: Firing, pins: dict[int, tuple[str, int]], given: Counter[int]) -> list[Numbered]:
+    """One that gathers, with the number and the content that it has then; none if nothing is new."""
+    if tx.value("firing_exists", id=firing.id):
+        return []
+    number, placed, needed, let_go = gather(tx, tx.firing + 1, firing)
+    assert placed.gather is not None  # noqa: S101  it says when it is due
+    if placed.gather.due < 0:
+        return []
+    if number > tx.firing:
+        _insert_rows(tx, [(number, placed)])
+        tx.changed("put_off", number=number, at=placed.gather.due)
+        insert_lanes(tx, [(number, placed)])
+    tx.rows("insert_firing_events", [(position, number) for position in needed])
+    for position in needed:
+        _need(pins, position, firing.key.namespace)
+    given.update(let_go)
+    return [(number, placed)]
 
 
 def _insert_rows(tx: Transaction, numbered: list[Numbered]) -> list[Numbered]:

@@ -197,6 +197,14 @@ class SqliteLedger(Ledger):
         """As `Ledger.resolve`."""
         await self._acting.resolve(epoch, claim, outcome, follow_ups)
 
+    async def shelve(self, claim: Claim) -> None:
+        """As `Ledger.shelve`."""
+        self._acting.shelve(claim)
+
+    async def unshelve(self, key: TriggerKey, lane: str, count: int = 1) -> None:
+        """As `Ledger.unshelve`."""
+        await self._acting.unshelve(key, lane, count)
+
     async def hasten(self, key: TriggerKey) -> int:
         """As `Ledger.hasten`."""
         return await self._acting.hasten(key)

@@ -15,7 +15,7 @@ __all__ = ["migrations", "schema", "statements", "writer"]
 
 _HEADING: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _COMMENT: Final = re.compile(r"^--.*\n?", re.MULTILINE)
-_FILES: Final = ("deciding", "deferring", "acting", "journal", "upkeep")
+_FILES: Final = ("deciding", "deferring", "lanes", "acting", "journal", "upkeep")
 
 
 @cache

@@ -166,8 +166,10 @@ def firing_text(firing: Firing) -> str:
     """A firing without its id and trigger, as JSON text."""
     events = {name: _seen_text(seen) for name, seen in firing.events.items()}
     parts: list[Any] = [events, firing.completed_by, firing.replay, firing.dlq, firing.document, firing.parent]
-    if firing.more:
+    if firing.more or firing.lane:
         parts.append({name: [_seen_text(seen) for seen in more] for name, more in firing.more.items()})
+    if firing.lane:
+        parts.append(firing.lane)
     return orjson.dumps(parts).decode()
 
 
@@ -201,6 +203,7 @@ def firing_from_row(firing_id: str, key: TriggerKey, crc: int, record: str) -> F
             document=document,
             parent=parent,
             more={name: tuple(_seen(one) for one in more) for name, more in rest[0].items()} if rest else {},
+            lane=rest[1] if len(rest) > 1 else "",
         )
     except (TypeError, ValueError, AttributeError) as error:
         raise Damaged(f"it cannot be decoded ({error})") from error
@@ -272,6 +275,11 @@ def deferred_crc(row: Deferred) -> int:
 def once_key(key: str) -> bytes:
     """A rendered key of `once` as it is stored: half of its SHA-256."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def lane_key(lane: str) -> bytes:
+    """A firing's `lane` as it is stored: half of its SHA-256, empty for none."""
+    return once_key(lane) if lane else b""
 
 
 def manifest_crc(kind: str, namespace: str, name: str, body: bytes) -> int:

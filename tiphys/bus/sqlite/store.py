@@ -42,7 +42,7 @@ _ASIDE: Final[Mapping[str, tuple[str, ...]]] = {
     "held": ("set_held_aside", "delete_held_row"),
     "deferred": ("set_deferred_aside", "delete_deferred_row"),
     "cursor": ("set_cursor_aside", "delete_cursor"),
-    "firing": ("set_firing_aside", "delete_firing"),
+    "firing": ("set_firing_aside", "delete_lane", "delete_firing"),
     "manifest": ("set_revision_aside", "delete_manifest_of", "delete_revision"),
 }
 
