@@ -83,3 +83,20 @@ def test_nesting_is_bounded_whatever_the_interpreter_would_bear(opening: str) ->
 
 def test_brackets_within_strings_do_not_nest() -> None:
     assert gojson.loads(b'"' + b"[" * 5000 + b'\\"{"') == "[" * 5000 + '"{'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b'"' + b'\\"' * 2_000_000, b'{"a":"' + b"\\\\" * 2_000_000 + b"\\", b'["' * 500_000, b'"' + b"\xff" * 4_000_000],
+    ids=range(4),
+)
+def test_a_string_that_never_ends_is_gone_over_once(text: bytes) -> None:
+    """It was looked for anew at each escaped quote: 1 MB took the better part of an hour."""
+    with pytest.raises(JsonError):
+        gojson.loads(text)
+
+
+def test_many_lone_surrogates_and_bytes_that_are_not_utf8_are_read() -> None:
+    assert gojson.loads(b'"' + b"\\ud800" * 500_000 + b'"') == "\ufffd" * 500_000
+    assert gojson.loads(b'"' + b"\xff" * 2_000_000 + b'"') == "\ufffd" * 2_000_000
+    assert gojson.loads(b'["\\ud83d\\ude00", "\\ude00\\ud83d", "\\ud83dx"]') == ["\U0001f600", "\ufffd\ufffd", "\ufffdx"]

@@ -18,7 +18,9 @@ __all__ = ["loads"]
 
 
 _DEEPEST: Final = 1024
-_STRUCTURE: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_STRUCTURE: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
+"""A string, one that never ends as well: it would be looked for anew at each of its escaped quotes."""
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def _deeper(text: str, levels: int) -> bool:
@@ -64,7 +66,7 @@ def _integer(digits: str) -> int | float:
 def _mended(value: Any) -> Any:
     """Lone surrogates replaced, in keys as well."""
     if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)  # the decoder has joined those that are pairs
     if isinstance(value, list):
         return [_mended(item) for item in value]
     if isinstance(value, dict):

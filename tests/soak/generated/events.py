@@ -126,6 +126,8 @@ _WIDE_TEXTS: Final[Mapping[str, Callable[[int], bytes]]] = {
     "a map": lambda size: b"{" + b",".join(b'"k%d":%d' % (number, number) for number in range(size // 20)) + b"}",
     "digits": lambda size: b"1" * size,
     "places": lambda size: b"0." + b"1" * size,
+    "no end": lambda size: b'"' + b'\\"' * (size // 2),
+    "not UTF-8": lambda size: b'"' + b"\xff" * size + b'"',
     "blanks": lambda size: b'{"a":1}' + b" " * size,
 }
 
