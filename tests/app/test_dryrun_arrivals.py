@@ -63,8 +63,8 @@ def test_a_body_that_has_data_and_a_source_of_its_own_is_no_envelope() -> None:
 
 
 def test_yaml_is_read_as_kubectl_reads_it() -> None:
-    found = read_event(b"source: hooks\nevent: push\ndata:\n  start: 12:30\n  on: yes\n", "e.yaml")
-    assert orjson.loads(found.data or b"") == {"start": "12:30", "true": True}
+    found = read_event(b"source: hooks\nevent: push\ndata:\n  start: 12:30\n  'on': yes\n", "e.yaml")
+    assert orjson.loads(found.data or b"") == {"start": "12:30", "on": True}
 
 
 def test_integers_keep_all_their_digits() -> None:
@@ -78,6 +78,7 @@ def test_integers_keep_all_their_digits() -> None:
     [
         (b"a: [", "neither JSON nor YAML"),
         (b"a: 1\n---\nb: 1\n", "holds 2 documents"),
+        (b"jobs: [{n: 1}]", "has a key that is false: that is what n, no and off are in YAML; put the key in quotes"),
         (b'{"source": "s", "event": 1, "data": {}}', "event: must be a text"),
         (b'{"specversion": "0.3", "id": "1"}', "is no CloudEvent: its specversion is '0.3'"),
     ],

@@ -23,7 +23,17 @@ from tiphys.bus import wire
 from tiphys.errors import SettingsError, WireError
 from tiphys.schema.loader import load_documents
 
-__all__ = ["Arrival", "GivenEvent", "GivenRequest", "event_of", "read_arrival", "read_event", "read_request", "request_of"]
+__all__ = [
+    "Arrival",
+    "GivenEvent",
+    "GivenRequest",
+    "check_keys",
+    "event_of",
+    "read_arrival",
+    "read_event",
+    "read_request",
+    "request_of",
+]
 
 _REQUEST: Final = re.compile(rb"(?:\s*(?:#[^\n]*)?\n)*([A-Z]+)[ \t]+(\S+)(?:[ \t]+HTTP/1\.[01])?[ \t]*\r?(?:\n|\Z)")
 _JSON: Final = "application/json"
@@ -117,7 +127,21 @@ def _from_yaml(text: bytes, label: str) -> tuple[dict[str, Any], bytes]:
     if len(loaded.documents) != 1:
         raise SettingsError(label, f"holds {len(loaded.documents)} documents", "give one event")
     value = loaded.documents[0].object
+    check_keys(value, label)
     return value, orjson.dumps(value)
+
+
+def check_keys(value: Any, label: str) -> None:
+    """Raises `SettingsError` where a key of YAML was meant as a text and is a boolean, as the `y` of coordinates is."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key in ("true", "false"):
+                words = "y, yes and on" if key == "true" else "n, no and off"
+                raise SettingsError(label, f"has a key that is {key}: that is what {words} are in YAML", "put the key in quotes")
+            check_keys(item, label)
+    elif isinstance(value, list):
+        for item in value:
+            check_keys(item, label)
 
 
 def event_of(value: Mapping[str, Any], label: str, text: bytes = b"") -> GivenEvent:

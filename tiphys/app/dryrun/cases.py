@@ -16,7 +16,7 @@ from typing import Any, Final
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tiphys.app.casefiles import CASE_FILE, CASE_SUFFIX
-from tiphys.app.dryrun.arrivals import Arrival, event_of, read_event, read_request, request_of
+from tiphys.app.dryrun.arrivals import Arrival, check_keys, event_of, read_event, read_request, request_of
 from tiphys.app.dryrun.given import read_instant, read_secret, read_source
 from tiphys.app.dryrun.paths import Manifests, load_manifests
 from tiphys.app.dryrun.yaml_text import dump_yaml
@@ -195,6 +195,7 @@ def _arrival(step: StepSpec, index: int, file: Path) -> Arrival:
     where, given = f"{file}: steps[{index}]", step.event if step.request is None else step.request
     label = given if isinstance(given, str) and "\n" not in given else f"step {index + 1}"
     if isinstance(given, dict):
+        check_keys(given, where)
         arrival = Arrival(label, event_of(given, where) if step.request is None else request_of(given, where))
     elif isinstance(given, str):
         read = read_event if step.request is None else read_request

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import yaml
@@ -11,6 +12,8 @@ from tiphys.schema.scalars import ScalarError, resolve
 __all__ = ["dump_yaml"]
 
 _WIDTH: Final = 120
+_BREAKS: Final = re.compile("[\r\x85\u2028\u2029]")
+"""What YAML takes for the end of a line, beside the usual one."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -21,9 +24,12 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
-    if "\n" in value:
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|")
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="'" if _means_something_else(value) else None)
+    style = "'" if _means_something_else(value) else None
+    if _BREAKS.search(value):
+        style = '"'
+    elif "\n" in value:
+        style = "|"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
 def _means_something_else(value: str) -> bool:
