@@ -46,6 +46,12 @@ ARGO_TYPES: Final = (
 )
 """argo-events' kinds of triggers; of several in one template it uses the first in this order."""
 
+_ADDRESS: Final = re.compile(r"\A\w+\.source\.(?:git(?:\.url|\.remote|\Z)|url|file|s3(?:\.endpoint|\.bucket|\Z))")
+_CHOOSES: Final = (
+    "lets whoever sends the event choose where the object is read from, and where the credentials beside it go; fix the address, and take "
+    "no more than the branch or commit from the event"
+)
+
 
 class Template(ConditionFields):
     """What the composed model of `template` is made from: its name, its conditions, and one field for each kind of trigger."""
@@ -180,6 +186,9 @@ def notices(spec: TriggerSpec) -> list[Notice]:
     parameters += [(f"template.{kind.key}.{path}", parameter) for path, parameter in kind.parameters(settings)]
     for path, parameter in parameters:
         found += [Notice(fault.path, f"{fault.problem}; {fault.remedy}") for fault in parameter_notices(parameter, path)]
+    found += [
+        Notice(f"parameters[{index}]", _CHOOSES) for index, parameter in enumerate(spec.parameters) if _ADDRESS.search(parameter.dest)
+    ]
     if spec.dlq_trigger is not None:
         if spec.dlq_trigger.rate_limit is not None:
             found.append(

@@ -366,6 +366,24 @@ def test_what_has_no_effect_or_is_not_safe_is_said() -> None:
     assert said(from_git(creds=creds)) == []
 
 
+@pytest.mark.parametrize(
+    ("dest", "is_said"),
+    [
+        ("k8s.source.git.url", True),
+        ("k8s.source.git.remote.urls.0", True),
+        ("k8s.source.url.path", True),
+        ("k8s.source.git.ref", False),
+        ("k8s.source.git.branch", False),
+        ("k8s.operation", False),
+    ],
+)
+def test_an_event_that_chooses_where_the_object_is_read_from_is_said(dest: str, is_said: bool) -> None:
+    parameter = {"src": {"dependencyName": "dep", "dataKey": "body.x"}, "dest": dest}
+    found = notices(trigger_model().model_validate(entry(from_git(), parameters=[parameter])))
+
+    assert any(one.path == "parameters[0]" and "choose where" in one.text for one in found) == is_said
+
+
 async def test_an_event_cannot_lead_git_astray(world: World) -> None:
     parameter = {"src": {"dependencyName": "dep", "dataKey": "body.url"}, "dest": "k8s.source.git.url"}
     changed = program(entry(from_git(), parameters=[parameter]), world)
