@@ -26,7 +26,7 @@ from tiphys.schema.limits import Order
 from tiphys.schema.model import Model, problem
 from tiphys.schema.once import Once
 
-__all__ = ["ARGO_TYPES", "Template", "TriggerSpec", "check", "chosen_type", "notices", "trigger_model"]
+__all__ = ["ARGO_TYPES", "Template", "TriggerSpec", "check", "chosen_type", "notices", "prospects", "trigger_model"]
 
 ARGO_TYPES: Final = (
     "k8s",
@@ -187,7 +187,9 @@ def notices(spec: TriggerSpec) -> list[Notice]:
     for path, parameter in parameters:
         found += [Notice(fault.path, f"{fault.problem}; {fault.remedy}") for fault in parameter_notices(parameter, path)]
     found += [
-        Notice(f"parameters[{index}]", _CHOOSES) for index, parameter in enumerate(spec.parameters) if _ADDRESS.search(parameter.dest)
+        Notice(f"parameters[{index}]", _CHOOSES)
+        for index, parameter in enumerate(spec.parameters)
+        if _ADDRESS.search(parameter.dest)
     ]
     if spec.dlq_trigger is not None:
         if spec.dlq_trigger.rate_limit is not None:
@@ -197,6 +199,23 @@ def notices(spec: TriggerSpec) -> list[Notice]:
                 )
             )
         found += [Notice(f"dlqTrigger.{notice.path}", notice.text) for notice in notices(spec.dlq_trigger)]
+    return found
+
+
+def prospects(spec: TriggerSpec, namespace: str = "", templates: Templates | None = None) -> list[Notice]:
+    """What the firings of an accepted entry would come to, as far as can be told without an event; paths from the entry. Nothing is said
+    of what a template-level parameter may set."""
+    kind, settings = chosen_type(spec.template)
+    path = f"template.{kind.key}"
+    found = []
+    if not any(_touches(one.dest, f"{kind.key}.{part}") for one in spec.parameters for part in ("source", "parameters", "args")):
+        found = [
+            one._replace(path=f"{path}.{one.path}")
+            for one in kind.prospects(settings, namespace, templates)
+            if one.kind is not FaultKind.FIXED_NAME or spec.on_conflict != "skip"
+        ]
+    if spec.dlq_trigger is not None:
+        found += [one._replace(path=f"dlqTrigger.{one.path}") for one in prospects(spec.dlq_trigger, namespace, templates)]
     return found
 
 

@@ -72,11 +72,12 @@ class Request:
 
 class Notice(NamedTuple):
     """Something about an accepted trigger that its owner should know; `path` as in `FieldError`, `text` for people, `kind` the rule of
-    `tiphys lint`."""
+    `tiphys lint`. `fails`: argo-events and Kubernetes accept it, and then every firing fails."""
 
     path: str
     text: str
     kind: FaultKind = FaultKind.REMARK
+    fails: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,19 @@ class DeclaredParameter:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a WorkflowTemplate or ClusterWorkflowTemplate declares: its arguments, its entrypoint (may be empty) and its templates."""
+    """What a WorkflowTemplate or ClusterWorkflowTemplate declares: its arguments, its entrypoint (may be empty) and its templates.
+
+    `read` are the names that its own templates take from a Workflow's arguments, declared or not; `calls_others` says that templates of
+    other WorkflowTemplates take part, which may read more. `misplaced` is the field of its spec that lists parameters where Argo
+    Workflows does not look, empty for none.
+    """
 
     parameters: Mapping[str, DeclaredParameter]
     entrypoint: str = ""
     templates: frozenset[str] = frozenset()
+    read: frozenset[str] = frozenset()
+    calls_others: bool = False
+    misplaced: str = ""
 
 
 class Templates(Protocol):
@@ -152,6 +161,12 @@ class Trigger(ABC, Generic[SpecT]):
     @classmethod
     def notices(cls, spec: SpecT) -> list[Notice]:
         """What the owner of an accepted template should know, with paths as in `check`."""
+        return []
+
+    @classmethod
+    def prospects(cls, spec: SpecT, namespace: str, templates: Templates | None) -> list[Notice]:
+        """What its firings would come to, as far as can be told without an event: parameters that cannot be set, and what does not agree
+        with the WorkflowTemplates that are known. Paths as in `check`. Pure; run again when a template changes."""
         return []
 
     @classmethod

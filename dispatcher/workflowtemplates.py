@@ -6,6 +6,8 @@ ours to define, both are errors here. Only `Catalogue.fetch` does I/O.
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -17,6 +19,9 @@ __all__ = ["API_VERSION", "Catalogue", "declared_by", "disagreement", "kind_of"]
 
 API_VERSION: Final = "argoproj.io/v1alpha1"
 _FRESH: Final = 30.0
+_READ: Final = re.compile(r"workflow\.parameters\.([\w-]+)")
+_READS_ALL: Final = re.compile(r"workflow\.parameters(?![\w.-])|workflow\.parameters\.json")
+"""The whole list of arguments is read, or one by an expression."""
 
 
 def kind_of(cluster_scope: bool) -> str:
@@ -34,10 +39,18 @@ def declared_by(template: Mapping[str, Any]) -> Declared:
             has_value = any(entry.get(key) is not None for key in ("value", "default", "valueFrom"))
             enum = tuple(_any_string(value) for value in _list(entry.get("enum")))
             parameters[name] = DeclaredParameter(name, not has_value, enum)
-    names = (_mapping(entry).get("name") for entry in _list(spec.get("templates")))
+    templates = [_mapping(entry) for entry in _list(spec.get("templates"))]
+    names = (entry.get("name") for entry in templates)
     entrypoint = spec.get("entrypoint")
+    inputs = (_mapping(one).get("name") for entry in templates for one in _list(_mapping(entry.get("inputs")).get("parameters")))
+    text = json.dumps(spec, default=str)
     return Declared(
-        parameters, entrypoint if isinstance(entrypoint, str) else "", frozenset(name for name in names if isinstance(name, str))
+        parameters,
+        entrypoint if isinstance(entrypoint, str) else "",
+        frozenset(name for name in names if isinstance(name, str)),
+        frozenset(name for name in (*inputs, *_READ.findall(text)) if isinstance(name, str)),
+        '"templateRef"' in text or bool(_READS_ALL.search(text)),
+        next((key for key in ("parameters", "inputs") if spec.get(key)), ""),
     )
 
 

@@ -7,7 +7,7 @@ made. Nodes of a Workflow that are in the database of Argo Workflows are out of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Final, Literal
@@ -16,10 +16,12 @@ import orjson
 from pydantic import Field, create_model
 
 from dispatcher import argo, changes, objects
+from dispatcher.argo.agreement import disagreements
 from dispatcher.argo.names import API_VERSION
 from dispatcher.artifact import Source, as_object, chosen, may_set, parse_one, read_source, single, source_model
 from dispatcher.parameters import TriggerParameter, apply
-from dispatcher.trigger import Notice, Request, Services, Trigger, Work, register
+from dispatcher.rehearsal import is_stand_in, name_flaws, rehearse
+from dispatcher.trigger import Notice, Request, Services, Templates, Trigger, Work, register
 from dispatcher.workflowtemplates import Catalogue, kind_of
 from tiphys.bus.firing import Firing, Target
 from tiphys.clients.http import HttpRequest
@@ -97,6 +99,30 @@ class ArgoWorkflow(Trigger[ArgoWorkflowSpec]):
             for index, parameter in enumerate(spec.parameters)
             if not parameter.dest.startswith(("metadata", "kind", "apiVersion"))
         ]
+
+    @classmethod
+    def prospects(cls, spec: ArgoWorkflowSpec, namespace: str, templates: Templates | None) -> list[Notice]:
+        """Parameters that cannot be set, a name that only one Workflow can have, and what Argo Workflows would not run."""
+        artifact, value = chosen(spec.source)
+        known = None if artifact.check(value) else artifact.known(value)
+        if known is None or len(known) != 1 or spec.operation not in ("submit", "submit-from"):
+            return []
+        made, found = rehearse(known[0], enumerate(one.dest for one in spec.parameters))
+        try:
+            options = argo.parse_options(spec.operation, spec.args)
+        except TriggerError:
+            return found
+        if made is None or not isinstance(made.get("spec", {}), Mapping) or not isinstance(made.get("metadata", {}), Mapping):
+            return found
+        path = f"source.{artifact.key}"
+        if spec.operation == "submit":
+            try:
+                made = argo.apply_options(made, options)
+            except TriggerError:
+                return found
+            told = [*name_flaws(made), *disagreements(made, namespace, templates, complete=not options.parameter_file)]
+            return found + [one._replace(path=f"{path}.{one.path}") for one in told]
+        return found + [one._replace(path="args") for one in _lacking(made, namespace, templates, options)]
 
     @classmethod
     def parameters(cls, spec: ArgoWorkflowSpec) -> Sequence[tuple[str, TriggerParameter]]:
@@ -244,6 +270,22 @@ def _misfits(known: Mapping[str, Any], path: str, spec: ArgoWorkflowSpec) -> lis
             )
         )
     return faults
+
+
+def _lacking(made: Mapping[str, Any], namespace: str, templates: Templates | None, options: argo.Options) -> Iterator[Notice]:
+    """What a template that is submitted from requires and `args` do not give."""
+    metadata = made.get("metadata")
+    metadata = metadata if isinstance(metadata, Mapping) else {}
+    kind, name, space = str(made.get("kind")), metadata.get("name"), metadata.get("namespace") or namespace
+    if templates is None or options.parameter_file or not isinstance(name, str) or is_stand_in(name) or is_stand_in(space):
+        return
+    cluster_scope = kind == kind_of(True)
+    declared = templates.declared(str(space), name, cluster_scope) if kind in (kind_of(True), kind_of(False)) else None
+    given = {name for name, _ in options.parameters}
+    missing = [one.name for one in declared.parameters.values() if one.required and one.name not in given] if declared else []
+    if missing:
+        problem = f"lack {', '.join(missing)}, which {kind} {name} requires"
+        yield Notice("", f"{problem}; add -p {missing[0]}=…", FaultKind.TEMPLATE_MISMATCH, fails=True)
 
 
 def _flaw_in_version(known: Mapping[str, Any]) -> tuple[str, str] | None:

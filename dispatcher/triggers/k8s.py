@@ -17,10 +17,12 @@ import orjson
 from pydantic import Field, create_model, field_validator
 
 from dispatcher import changes, objects
+from dispatcher.argo.agreement import disagreements
 from dispatcher.artifact import Source, as_object, check_object, chosen, may_set, read_source, source_model
 from dispatcher.naming import object_name
 from dispatcher.parameters import TriggerParameter, apply
-from dispatcher.trigger import Notice, Request, Trigger, Work, register
+from dispatcher.rehearsal import name_flaws, rehearse
+from dispatcher.trigger import Notice, Request, Templates, Trigger, Work, register
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, Target
 from tiphys.clients.kube import KubeObject
@@ -111,6 +113,26 @@ class K8s(Trigger[K8sSpec]):
             found.append(
                 Notice("liveObject", f"has no effect with operation: {spec.operation}; it is for update", kind=FaultKind.IGNORED)
             )
+        return found
+
+    @classmethod
+    def prospects(cls, spec: K8sSpec, namespace: str, templates: Templates | None) -> list[Notice]:
+        """Parameters that cannot be set in the objects that the manifest holds, names that only one object can have, and Workflows that
+        Argo Workflows would not run."""
+        artifact, value = chosen(spec.source)
+        known = None if artifact.check(value) else artifact.known(value)
+        if known is None or spec.live_object or (spec.operation == "patch" and spec.strategy == changes.JSON_PATCH):
+            return []
+        found: list[Notice] = []
+        for number, obj in enumerate(known):
+            dests = list(enumerate(one.dest for one in spec.parameters))
+            made, unset = rehearse(obj, _own(dests, number) if len(known) > 1 else dests)
+            found += unset
+            if made is None or spec.operation != "create":
+                continue
+            path = f"source.{artifact.key}" if len(known) == 1 else f"source.{artifact.key}[{number}]"
+            told = [*name_flaws(made), *disagreements(made, namespace, templates)]
+            found += [one._replace(path=f"{path}.{one.path}") for one in told]
         return found
 
     @classmethod
@@ -209,6 +231,12 @@ def _unnumbered(dests: Sequence[str], count: int) -> list[FieldError]:
         for index, dest in enumerate(dests)
         if (found := _NUMBERED.match(dest)) is None or int(found[1]) >= count
     ]
+
+
+def _own(dests: Sequence[tuple[int, str]], number: int) -> list[tuple[int, str]]:
+    """Those for the object of that number, as paths within it."""
+    parts = [(index, dest.partition(".")) for index, dest in dests]
+    return [(index, rest) for index, (first, _, rest) in parts if rest and first == str(number)]
 
 
 def _of(dests: Sequence[str], number: int) -> list[str]:

@@ -257,6 +257,14 @@ RULES: Final = (
         "Write what is meant, or take it out.",
     ),
     Rule(
+        "TIP215",
+        FaultKind.FIXED_NAME,
+        "warning",
+        "A trigger makes an object whose name is always the same.",
+        "While the object of one firing is there, the next firing fails: the name is taken (argo-events: `AlreadyExists`).",
+        "Use `generateName`, or set the name by a parameter; where one object is meant, `onConflict: skip` or `operation: update`.",
+    ),
+    Rule(
         "TIP299",
         FaultKind.REMARK,
         "warning",

@@ -6,21 +6,22 @@ that says nothing, under its own name, and what is found about that one is dropp
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+import contextlib
+import copy
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, reduce
 from typing import Any, Final, cast
 
 from pydantic import ValidationError
 
-from dispatcher.manifest import TriggerSpec, check, notices, trigger_model
+from dispatcher.manifest import TriggerSpec, check, notices, prospects, trigger_model
 from dispatcher.trigger import Templates
 from sensors.manifest import DataFilter, Dependency, SensorSpec
 from sensors.program import SensorProgram
 from tiphys.app.notices import Notice, warning
 from tiphys.errors import FaultKind, FieldError, ManifestError, shorten
-from tiphys.schema.model import UnknownField, field_errors, unknown_fields
+from tiphys.schema.model import UnknownField, field_errors, join_path, unknown_fields
 
 __all__ = ["SensorFindings", "SensorPlan", "examine_sensor", "sensor_model"]
 
@@ -30,7 +31,7 @@ _WITHOUT_EFFECT: Final = {
     "errorOnFailedRound": "has no effect, as in argo-events",
     "loggingFields": "has no effect, as in argo-events",
 }
-_ENTRY: Final = re.compile(r"spec\.(dependencies|triggers)\[(\d+)\]")
+_PARAMETERS: Final = ("parameters", "payload", "dynamicHeaders")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,38 +85,65 @@ def examine_sensor(obj: Mapping[str, Any], namespace: str, name: str, templates:
         found.plan = SensorPlan(namespace, name, spec, account if isinstance(account, str) else "")
         return found
     # what is said of an entry that stands in for another is not of that other
-    found.faults = [*found.refused, *(one for one in found.faults if _entry(one.path) not in replaced)]
-    found.notices = [one for one in found.notices if _entry(one.path) not in replaced]
+    found.faults = [*found.refused, *(one for one in found.faults if not _is_of(one.path, replaced))]
+    found.notices = [one for one in found.notices if not _is_of(one.path, replaced)]
     return found
 
 
-def _validated(raw: dict[str, Any], found: SensorFindings) -> tuple[SensorSpec[TriggerSpec], frozenset[tuple[str, int]]]:
-    """The spec, and its entries that are stand-ins since what is written there cannot be read."""
+def _validated(raw: dict[str, Any], found: SensorFindings) -> tuple[SensorSpec[TriggerSpec], frozenset[str]]:
+    """The spec, and the paths in it where a stand-in is, since what is written there cannot be read."""
     try:
         return sensor_model().model_validate(raw), frozenset()
     except ValidationError as error:
         found.refused = field_errors(error, "spec")
-    replaced: set[tuple[str, int]] = set()
+    replaced: set[str] = set()
     dependencies, triggers = [], []
     for index, entry in enumerate(_list(raw.get("dependencies"))):
         try:
             dependencies.append(Dependency.model_validate(entry))
         except ValidationError:
-            replaced.add(("dependencies", index))
+            replaced.add(f"spec.dependencies[{index}]")
             dependencies.append(Dependency(name=_name(entry, index), event_source_name="-", event_name="-"))
     for index, entry in enumerate(_list(raw.get("triggers"))):
+        path = f"spec.triggers[{index}]"
         try:
             triggers.append(trigger_model().model_validate(entry))
-        except ValidationError:
-            replaced.add(("triggers", index))
-            name = _name(_map(entry).get("template"), index)
-            triggers.append(trigger_model().model_validate({"template": {"name": name, "log": {}}}))
+        except ValidationError as error:
+            triggers.append(_stand_in(entry, error, path, _name(_map(_map(entry).get("template")), index), replaced))
     return sensor_model().model_construct(dependencies=dependencies, triggers=triggers), frozenset(replaced)
 
 
-def _entry(path: str) -> tuple[str, int] | None:
-    match = _ENTRY.match(path)
-    return (match[1], int(match[2])) if match else None
+def _stand_in(entry: Any, error: ValidationError, path: str, name: str, replaced: set[str]) -> TriggerSpec:
+    """A trigger that cannot be read, with parameters in place of those at fault; if that is not enough, one that does nothing."""
+    mended = copy.deepcopy(entry)
+    places = set()
+    for item in error.errors(include_url=False):
+        location = item["loc"]
+        ends = [number for number, part in enumerate(location) if isinstance(part, int) and location[number - 1] in _PARAMETERS]
+        if not ends:
+            break
+        place = location[: ends[0] + 1]
+        holder = reduce(_step, place[:-1], mended)
+        dest = _map(holder[place[-1]]).get("dest")
+        source = {"dependencyName": "-", "value": "-"}
+        holder[place[-1]] = {"src": source, "dest": dest if isinstance(dest, str) and dest else "metadata.annotations.-"}
+        places.add(join_path(path, place))
+    else:
+        with contextlib.suppress(ValidationError):
+            trigger = trigger_model().model_validate(mended)
+            replaced |= places
+            return trigger
+    replaced.add(path)
+    return trigger_model().model_validate({"template": {"name": name, "log": {}}})
+
+
+def _step(here: Any, part: str | int) -> Any:
+    return here[part]
+
+
+def _is_of(path: str, replaced: Iterable[str]) -> bool:
+    """Whether a path is that of a stand-in, or below it."""
+    return any(path == one or path.startswith((f"{one}.", f"{one}[")) for one in replaced)
 
 
 def _name(entry: Any, index: int) -> str:
@@ -148,7 +176,8 @@ def _look_into(
     for index, trigger in enumerate(spec.triggers):
         path = f"spec.triggers[{index}]"
         found.faults += [replace(one, path=_below(path, one.path)) for one in check(trigger, names, namespace, templates)]
-        found.notices += [Notice("warning", _below(path, one.path), one.text, kind=one.kind) for one in notices(trigger)]
+        for one in (*notices(trigger), *prospects(trigger, namespace, templates)):
+            found.notices.append(Notice("error" if one.fails else "warning", _below(path, one.path), one.text, kind=one.kind))
     found.notices += _risks(spec, raw)
 
 
