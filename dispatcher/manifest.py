@@ -22,7 +22,7 @@ from dispatcher.trigger import Notice, Templates, Trigger, registered
 from tiphys.errors import FaultKind, FieldError
 from tiphys.schema.backoff import Backoff
 from tiphys.schema.conditions import ConditionFields
-from tiphys.schema.limits import Order
+from tiphys.schema.limits import Batch, Concurrency, DebounceField, Order
 from tiphys.schema.model import Model, problem
 from tiphys.schema.once import Once
 
@@ -65,7 +65,8 @@ class TriggerSpec(Model):
     `parameters` are set in the template itself, before anything else. `retryStrategy` absent: what may heal is tried for 24 hours.
     `atLeastOnce: false`: at most once. Extensions of ours: `onConflict` (`fail`, or `skip`: an object that somebody else made under the
     name counts as done), `onUnknown` (`retry`, or `dead`: what may have been done and is not there is not done again), `once` (what has
-    the same key fires once), `order` (firings that do not overtake each other).
+    the same key fires once), `order` (firings that do not overtake each other), `debounce` and `batch` (completions
+    that make one firing).
     """
 
     template: Template
@@ -79,6 +80,9 @@ class TriggerSpec(Model):
     policy: Policy | None = None
     rate_limit: RateLimit | None = None
     order: Order | None = None
+    concurrency: Concurrency | None = None
+    debounce: DebounceField | None = None
+    batch: Batch | None = None
 
 
 @cache
@@ -148,6 +152,8 @@ def check(
             if not any(_touches(one.dest, fault.path.removeprefix("template.")) for one in spec.parameters)
         )
     faults += _policy_faults(spec.policy, kind)
+    if spec.concurrency is not None:
+        faults.append(FieldError("concurrency", "is not supported yet", "use a mutex of Argo Workflows", kind=FaultKind.NOT_SUPPORTED))
     if templates is not None:
         faults += (_below(path, fault) for fault in kind.check_templates(settings, namespace, templates))
     if spec.dlq_trigger is not None:

@@ -35,7 +35,7 @@ from dispatcher.program import TriggerProgram
 from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target, TriggerKey
 from tiphys.bus.identity import firing_id
 from tiphys.bus.ledger import Ledger
-from tiphys.errors import Refused, StaleClaim, StoreUnavailable, Unreachable
+from tiphys.errors import Refused, StaleClaim, StoreUnavailable, Unreachable, shorten
 
 __all__ = ["Dispatcher", "DispatcherSettings", "DispatcherStats", "ServerStats"]
 
@@ -111,6 +111,7 @@ class Dispatcher:
         self._parked: dict[TriggerKey, list[_Held]] = {}
         self._failing: dict[TriggerKey, str] = {}
         self._corrected: set[TriggerKey] = set()
+        self._recalled: set[TriggerKey] = set()
         self._changed = asyncio.Event()
         self._gates = Gates(self._changed.set, clock)
         self._holding = asyncio.Event()
@@ -126,6 +127,8 @@ class Dispatcher:
         it was failing, those that wait for a later attempt are tried at once."""
         if key in self._failing:
             self._corrected.add(key)
+        if (old := self._programs.get(key)) is not None and old.order == "key" != program.order:
+            self._recalled.add(key)
         self._take_out(key)
         self._programs[key] = program
         self._gates.put(key, program.gates())
@@ -175,6 +178,8 @@ class Dispatcher:
             return f"{program.server}, which is left alone until {instant(self._clock() + pace.shut_until - now)}"
         if self._per_key[key] >= self._settings.per_trigger:
             return f"one of the {self._per_key[key]} firings of its trigger that are under way"
+        if firing.lane and program.order == "key":
+            return f"the one before it with the key {shorten(firing.lane)} (order: key)"
         return ""
 
     async def stop(self, drain_seconds: float = 10.0) -> None:
@@ -193,7 +198,7 @@ class Dispatcher:
                     await self._hasten()
                     await self._durably(lambda: self._gates.load(self._ledger))
                     for held in await self._claim():
-                        self._take(held)
+                        await self._take(held)
                     self._start(tasks)
                 self._waiting.clear()
                 await self._finish(self._drain)
@@ -214,10 +219,12 @@ class Dispatcher:
     # -- claiming
 
     async def _hasten(self) -> None:
-        """What waits for a manifest to be corrected is tried at once when it was changed."""
+        """What waits for a manifest to be corrected is tried at once when it was changed, and so is what was shelved for a limit of it."""
         while self._corrected:
             key = self._corrected.pop()
             await self._durably(functools.partial(self._ledger.hasten, key))
+        while self._recalled:
+            await self._ledger.unshelve(self._recalled.pop())
 
     async def _claim(self) -> list[_Held]:
         """New claims; empty when something changed meanwhile."""
@@ -263,9 +270,12 @@ class Dispatcher:
                 busy |= self._by_server[server]
         return frozenset(busy)
 
-    def _take(self, held: _Held) -> None:
+    async def _take(self, held: _Held) -> None:
         key = held.claim.firing.key
-        if key in self._programs:
+        if (program := self._programs.get(key)) is not None:
+            if held.claim.behind and program.order == "key":
+                await self._ledger.shelve(held.claim)
+                return
             self._waiting.setdefault(key, deque()).append(held)
             self._holding.set()
             return
@@ -325,6 +335,8 @@ class Dispatcher:
         except StaleClaim:
             _log.info("a claim was lost; the firing is somebody else's", action="claim-lost", firing=held.claim.firing.id)
         else:
+            if held.claim.firing.lane and outcome.kind not in (OutcomeKind.RETRY, OutcomeKind.RELEASED):
+                await self._ledger.unshelve(key, held.claim.firing.lane)
             self._note_health(key, attempt, outcome)
             self._observer.attempted(attempt.program, held.claim, outcome, self._now() - started)
         finally:

@@ -16,7 +16,8 @@ _NOBODY: frozenset[TriggerKey] = frozenset()
 
 class Listener(NamedTuple):
     """A sensor's dependency that listens to an event name, and the triggers whose conditions mention it. `later` are those of them that
-    cannot decide about such an event at once, since this or another dependency that it concerns is away, or since they have `once`."""
+    cannot decide about such an event at once, since this or another dependency that it concerns is away, or since they have a key to
+    render."""
 
     sensor: SensorProgram
     dependency: DependencyProgram
@@ -49,7 +50,7 @@ class Index:
             key = _key(sensor, dependency)
             triggers = tuple(one for one in sensor.triggers if dependency.name in one.condition.names)
             gone = away.get(key, set())
-            later = frozenset(one.key for one in triggers if one.once is not None or not gone.isdisjoint(one.condition.names))
+            later = frozenset(one.key for one in triggers if one.keyed or not gone.isdisjoint(one.condition.names))
             self._listeners[key] = (*self._listeners.get(key, ()), Listener(sensor, dependency, triggers, later))
         return old
 

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from tiphys.errors import FaultKind
 from tiphys.schema.conditions import ConditionFields
+from tiphys.schema.limits import Batch, Concurrency, DebounceField, Order
 from tiphys.schema.model import Model, problem
 from tiphys.schema.once import Once
 
@@ -177,12 +178,16 @@ class OpaqueTemplate(ConditionFields):
 
 
 class OpaqueTrigger(Model):
-    """A trigger as this room sees it: a name, conditions, `once`, and a body for others."""
+    """A trigger as this room sees it: a name, conditions, `once`, what tells its firings apart or gathers them, and a body for others."""
 
     model_config = ConfigDict(extra="allow")
 
     template: OpaqueTemplate
     once: Once | None = None
+    order: Order | None = None
+    concurrency: Concurrency | None = None
+    debounce: DebounceField | None = None
+    batch: Batch | None = None
 
 
 TriggerT = TypeVar("TriggerT", bound=Model)

@@ -311,7 +311,7 @@ class Matcher:
                     if trigger.check is not None:
                         asked.append((trigger, arrival, Verdict(sensor.revision, trigger.index, dependency.index, kind, clause)))
                         continue
-                    making.firings.append(arrival.firing)
+                    making.firings.append(trigger.gathering(arrival.firing))
             else:
                 kind = KINDS[judgement]
             making.verdicts.append(Verdict(sensor.revision, trigger.index, dependency.index, kind, clause))
@@ -323,5 +323,5 @@ class Matcher:
                 making.verdicts.append(verdict._replace(kind=VerdictKind.REFUSED))
             else:
                 making.verdicts.append(verdict)
-                making.firings += [arrival.firing] if arrival.firing is not None else []
+                making.firings += [trigger.gathering(arrival.firing)] if arrival.firing is not None else []
             await self._breathe()

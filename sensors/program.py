@@ -9,14 +9,16 @@ from typing import Any, Protocol
 
 import orjson
 
+from sensors import lanes
 from sensors.conditions import Condition, Correlate, Gate, Reset, compile_trigger
 from sensors.filters.finding import Finding
 from sensors.filters.program import FilterProgram
+from sensors.lanes import Lane
 from sensors.manifest import Dependency, SensorSpec
 from sensors.once import OnceKey
 from sensors.scripts import Runner
 from tiphys.bus.event import Event
-from tiphys.bus.firing import Firing, TriggerKey
+from tiphys.bus.firing import Firing, Gather, TriggerKey
 from tiphys.errors import FaultKind, FieldError, ManifestError, TiphysError, shorten
 from tiphys.schema.once import Once
 
@@ -51,7 +53,8 @@ class TriggerProgram:
     changes with the dependency's definition and with the condition (`within`, `correlate` and `hold` included), so that neither survives
     the other's change. `gate` decides an arrival among what is held for the event's join key, which `correlate` gives (`None`: all events
     share one); `reset` knows when all that is held goes (`None`: never). With `once` a key stands in place of a firing's events. `check` is
-    asked about each firing before it is one (`None`: nothing can be refused)."""
+    asked about each firing before it is one (`None`: nothing can be refused). `lane` gives the key that tells its firings apart, `gather`
+    says how they wait for each other."""
 
     index: int
     key: TriggerKey
@@ -62,6 +65,17 @@ class TriggerProgram:
     correlate: Correlate | None = None
     once: OnceKey | None = None
     check: Check | None = None
+    lane: Lane | None = None
+    gather: Gather | None = None
+
+    @property
+    def keyed(self) -> bool:
+        """Whether a key is to be rendered from the events of each firing, which may have to be read."""
+        return self.once is not None or self.lane is not None
+
+    def gathering(self, firing: Firing) -> Firing:
+        """A new firing, as it is to wait for others. A replay, which somebody asked for, waits for none."""
+        return firing if self.gather is None or firing.replay else replace(firing, gather=self.gather)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +117,15 @@ class SensorProgram:
             taken.add(template.name)
             decider = compile_trigger(template, names, f"spec.triggers[{index}].template", faults)
             once = _once(trigger, decider.condition.names if decider else names, f"spec.triggers[{index}].once", faults)
+            path, listening = f"spec.triggers[{index}]", decider.condition.names if decider else names
+            wrong = list(lanes.faults(trigger, listening, path)) if hasattr(trigger, "debounce") else []
+            faults += wrong
             if decider is not None:
                 notices += decider.notices
                 held = {name: _digest(digests.get(name, ""), decider.rule) for name in decider.condition.names}
                 key = TriggerKey(namespace, name, template.name)
-                triggers.append(
-                    TriggerProgram(index, key, decider.condition, held, decider.gate, decider.reset, decider.correlate, once)
-                )
+                made = TriggerProgram(index, key, decider.condition, held, decider.gate, decider.reset, decider.correlate, once)
+                triggers.append(made if wrong else _with_limits(made, trigger))
         if faults:
             raise ManifestError(faults, notices)
         return cls(namespace, name, spec.event_bus_name, revision, since, tuple(dependencies), tuple(triggers), tuple(notices))
@@ -149,6 +165,14 @@ def _once(trigger: Any, names: Sequence[str], path: str, faults: list[FieldError
     found = list(OnceKey.faults(spec, names, path))
     faults += found
     return None if found else OnceKey(spec)
+
+
+def _with_limits(program: TriggerProgram, trigger: Any) -> TriggerProgram:
+    """The same with what tells its firings apart and gathers them, if its manifest has any of it."""
+    if not hasattr(trigger, "debounce"):  # a trigger of a stand-in model
+        return program
+    lane, gather = lanes.Lane.of(trigger), lanes.gather(trigger.debounce, trigger.batch)
+    return program if lane is None and gather is None else replace(program, lane=lane, gather=gather)
 
 
 def _digest(*parts: str) -> str:

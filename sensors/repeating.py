@@ -28,13 +28,19 @@ class Repeating:
 
     async def decide(self, trigger: TriggerProgram, firing: Firing, making: Making) -> VerdictKind:
         """Put the firing in `making`, or why it is none."""
-        if trigger.once is None or making.replay:
-            making.firings.append(firing)
+        if not trigger.keyed:
+            making.firings.append(trigger.gathering(firing))
             return VerdictKind.FIRED
         try:
-            text = trigger.once.render(await events_of(self._ledger, firing, making))
+            events = await events_of(self._ledger, firing, making)
+            if trigger.lane is not None:
+                firing = replace(firing, lane=trigger.lane.render(events))
+            text = trigger.once.render(events) if trigger.once is not None and not making.replay else ""
         except (TemplateError, UnknownRecord):
             return VerdictKind.ERRORED
+        if trigger.once is None or not text:
+            making.firings.append(trigger.gathering(firing))
+            return VerdictKind.FIRED
         before = self._fresh.get((trigger.key, text)) or (await self._ledger.once(trigger.key, [text])).get(text)
         if before is not None and making.at < before.at + trigger.once.span:
             making.repeats.append(Repeat(trigger.key, before.firing))
@@ -44,5 +50,5 @@ class Repeating:
         once = Once(trigger.key, text, identity, making.at, making.at + trigger.once.span, number)
         self._fresh[trigger.key, text] = once
         making.once.append(once)
-        making.firings.append(replace(firing, id=identity))
+        making.firings.append(trigger.gathering(replace(firing, id=identity)))
         return VerdictKind.FIRED

@@ -33,16 +33,18 @@ def sensor(
     filters: dict[str, Any] | None = None,
     transforms: dict[str, Any] | None = None,
     once: dict[str, str] | None = None,
+    limits: dict[str, Any] | None = None,
     **fields: Any,
 ) -> SensorProgram:
-    """One trigger `t`; dependency `A` listens to `src-a`. `filters` and `transforms` are by dependency, `fields` of the template."""
+    """One trigger `t`; dependency `A` listens to `src-a`. `filters` and `transforms` are by dependency, `fields` of the template, `limits`
+    stand beside it."""
     dependencies = [
         {"name": one, "eventSourceName": f"src-{one.lower()}", "eventName": "e"}
         | ({"filters": filters[one]} if filters and one in filters else {})
         | ({"transform": transforms[one]} if transforms and one in transforms else {})
         for one in names
     ]
-    trigger = {"template": {"name": "t", "conditions": conditions, **fields}} | ({"once": once} if once else {})
+    trigger = {"template": {"name": "t", "conditions": conditions, **fields}} | ({"once": once} if once else {}) | (limits or {})
     spec = SensorSpec[OpaqueTrigger].model_validate({"dependencies": dependencies, "triggers": [trigger]})
     return SensorProgram.compile("argo", name, spec, revision=revision, since=since)
 

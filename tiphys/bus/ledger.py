@@ -22,7 +22,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tiphys.bus.event import Event
+from tiphys.bus.event import Event, Events
 from tiphys.bus.firing import Attempt, Claim, Firing, FiringState, Outcome, Target, TriggerKey
 
 __all__ = [
@@ -326,6 +326,11 @@ class Ledger(ABC):
         """Every held event, of each trigger in the order in which they came; read once at start."""
 
     @abstractmethod
+    async def events_of(self, firing: Firing) -> Events:
+        """The events of a firing, whether it is recorded or not, as a claim has them. Raises `UnknownRecord` if the record of one was
+        damaged."""
+
+    @abstractmethod
     async def held_event(self, held: Held) -> Event:
         """The event itself, with its transformed data. Raises `UnknownRecord` if its record was damaged."""
 
@@ -382,8 +387,8 @@ class Ledger(ABC):
         have been asked for since the claim was given: then it is given again."""
 
     @abstractmethod
-    async def unshelve(self, key: TriggerKey, lane: str, count: int = 1) -> None:
-        """Let the oldest firings of a lane be given again, so many."""
+    async def unshelve(self, key: TriggerKey, lane: str | None = None, count: int = 1) -> None:
+        """Let the oldest firings of a lane be given again, so many; without a lane all of the trigger."""
 
     @abstractmethod
     async def hasten(self, key: TriggerKey) -> int:

@@ -7,11 +7,11 @@ attempt can do better. Neither keeps others waiting.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tiphys.bus.event import Event
+from tiphys.bus.event import Event, Events
 from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target, TriggerKey
 from tiphys.bus.sqlite.acting import Begin, Resolve, cancel_some, end_firing
 from tiphys.bus.sqlite.claims import Claimed, Claims, Permits, Waiting
@@ -23,7 +23,7 @@ from tiphys.bus.sqlite.store import Reader, Store
 from tiphys.bus.sqlite.transaction import Transaction, rows_text
 from tiphys.errors import StaleClaim
 
-__all__ = ["Acting"]
+__all__ = ["Acting", "events_from"]
 
 _STEP: Final = 256
 _DEAD: Final = 3
@@ -199,7 +199,11 @@ class Acting:
             return ready, damaged
 
         ready, damaged = await self._store.read(load)
-        await self._store.set_aside("firing", damaged)
+        if damaged:
+            await self._store.set_aside("firing", damaged)
+            aside = {number for number, _, _ in damaged}
+            for waiting in [one.waiting for one in self._claims.claimed.values() if one.number in aside]:
+                self._again(waiting.key, waiting.number)  # others of its lane may have waited for it
         return ready
 
     async def _lose(self, claimed: Claimed, firing: Firing) -> None:
@@ -210,6 +214,8 @@ class Acting:
         finally:
             claimed.writes -= 1
             self._claims.end(claimed)
+        if firing.lane:
+            await self.unshelve(firing.key, firing.lane, 1)
 
     # -- what follows a claim
 
@@ -270,12 +276,15 @@ class Acting:
                 self._claims.put_back(claimed.waiting, claimed.number, 0.0)
                 self._wake.set()
 
-    async def unshelve(self, key: TriggerKey, lane: str, count: int) -> None:
+    async def unshelve(self, key: TriggerKey, lane: str | None, count: int) -> None:
         """As `Ledger.unshelve`."""
-        trigger, stored = self._store.transaction.triggers.get(key), lane_key(lane)
+        trigger = self._store.transaction.triggers.get(key)
         if trigger is None:
             return
-        now = self._store.clock()
+        if lane is None:
+            self._again(key, trigger)
+            return
+        now, stored = self._store.clock(), lane_key(lane)
         rows = await self._store.read(lambda reader: reader.all("head_of_lane", trigger=trigger, lane=stored, limit=count))
         waiting = self._claims.trigger(key, trigger)
         for number, not_before in rows:
@@ -284,6 +293,14 @@ class Acting:
             elif not_before <= now:
                 self._claims.put_back(waiting, number, 0.0)
                 self._wake.set()
+
+    def _again(self, key: TriggerKey, trigger: int) -> None:
+        """All of a trigger's firings are looked for in the file anew, those that were shelved as well."""
+        for claimed in self._claims.claimed.values():
+            if claimed.waiting.key == key:
+                claimed.recalled = True
+        self._claims.in_file(key, trigger)
+        self._wake.set()
 
     async def hasten(self, key: TriggerKey) -> int:
         """As `Ledger.hasten`, in steps."""
@@ -324,20 +341,28 @@ class Acting:
         return cancelled
 
 
+def events_from(firing: Firing, there: Mapping[int, Event]) -> Events:
+    """A firing's events out of those at their positions. An earlier one that is not there is left out."""
+    latest = {name: there[seen.position].transformed(seen.transformed) for name, seen in firing.events.items()}
+    earlier = {
+        name: tuple(there[seen.position].transformed(seen.transformed) for seen in more if seen.position in there)
+        for name, more in firing.more.items()
+    }
+    return Events(latest, earlier)
+
+
 def _claim(claimed: Claimed, one: _Ready, events: dict[int, Event]) -> Claim:
+    mine = events_from(one.firing, events)
     return Claim(
         firing=one.firing,
         token=claimed.token,
         deadline=claimed.deadline,
         attempt=one.attempts + 1,
-        events={name: events[seen.position].transformed(seen.transformed) for name, seen in one.firing.events.items()},
+        events=mine,
         target=one.target,
         first_attempt=one.first_attempt,
         decided=one.decided,
-        earlier={
-            name: tuple(events[seen.position].transformed(seen.transformed) for seen in more if seen.position in events)
-            for name, more in one.firing.more.items()
-        },
+        earlier=mine.earlier,
         behind=one.behind,
     )
 

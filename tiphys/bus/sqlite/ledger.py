@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from tiphys.bus.event import Event
+from tiphys.bus.event import Event, Events
 from tiphys.bus.firing import Claim, Firing, FiringState, Outcome, Target, TriggerKey
 from tiphys.bus.ledger import (
     NO_LIMITS,
@@ -22,7 +22,7 @@ from tiphys.bus.ledger import (
     ReplayRequest,
     StoreHealth,
 )
-from tiphys.bus.sqlite.claiming import Acting
+from tiphys.bus.sqlite.claiming import Acting, events_from
 from tiphys.bus.sqlite.claims import Permits
 from tiphys.bus.sqlite.cursors import Cursors
 from tiphys.bus.sqlite.deciding import Settle, SettleDeferred
@@ -118,6 +118,14 @@ class SqliteLedger(Ledger):
                 await self._store.set_aside("held", [(number, f"{event_id}@{position}", "its checksum disagrees")])
         return found
 
+    async def events_of(self, firing: Firing) -> Events:
+        """As `Ledger.events_of`."""
+        there = await self._log.events_at(list({seen.position: None for seen in firing.every()}))
+        for seen in firing.events.values():
+            if seen.position not in there:
+                raise UnknownRecord("event", seen.id)
+        return events_from(firing, there)
+
     async def held_event(self, held: Held) -> Event:
         """As `Ledger.held_event`."""
         event = (await self._log.events_at([held.position])).get(held.position)
@@ -201,7 +209,7 @@ class SqliteLedger(Ledger):
         """As `Ledger.shelve`."""
         self._acting.shelve(claim)
 
-    async def unshelve(self, key: TriggerKey, lane: str, count: int = 1) -> None:
+    async def unshelve(self, key: TriggerKey, lane: str | None = None, count: int = 1) -> None:
         """As `Ledger.unshelve`."""
         await self._acting.unshelve(key, lane, count)
 
