@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiphys.errors import TemplateError
-from tiphys.languages import gotemplate
+from tiphys.errors import ExpressionError, TemplateError
+from tiphys.languages import expr, gotemplate
 from tiphys.languages.golang import json_text, quoting
-from tiphys.languages.gotemplate.costs import PRICES
+from tiphys.languages.golang.costs import PRICES
 from tiphys.languages.gotemplate.functions import functions
 
 STEPS = "took more than 20,000 steps"
@@ -83,6 +83,27 @@ def test_a_pattern_is_paid_for_once() -> None:
     assert render("{{ range until 1000 }}{{ if regexMatch `^[a-z]+-[0-9]+$` `abc-1` }}x{{ end }}{{ end }}") == "x" * 1000
     with pytest.raises(TemplateError, match=STEPS):
         render("{{ range until 1000 }}{{ if regexMatch (printf `^[a-z]+-%d$` .) `abc-1` }}x{{ end }}{{ end }}")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "all(1..2000, sprig.b32enc(text) != '')",
+        "all(1..1000, sprig.genPrivateKey('ed25519') != '')",
+        "sprig.regexMatch(sprig.repeat(5000, 'a?'), 'a')",
+        "text matches pattern",
+        "toJSON(map(1..300, 1..300)) != ''",
+        "string(map(1..300, 1..300)) != ''",
+    ],
+)
+def test_an_expression_pays_for_them_as_well(expression: str) -> None:
+    with pytest.raises(ExpressionError, match="more work than one evaluation may"):
+        expr.compile(expression).passes({"text": "a" * 1000, "pattern": r"(\pN{30}\pL{30}\w{100}){9}"})
+
+
+def test_a_pattern_of_an_event_that_is_none_too_large_is_searched_for_again_and_again() -> None:
+    event = {"pattern": "^[a-z]+-[0-9]{2}$", "names": [f"name-{number}" for number in range(200)]}
+    assert expr.compile("count(names, # matches pattern) == 90").passes(event)
 
 
 def test_every_price_is_that_of_a_function() -> None:

@@ -232,8 +232,10 @@ def _index(last: bool) -> Callable[[Frame, Any, Any], Int]:
 
 
 def _to_json(frame: Frame, value: Any) -> str:
+    given = outward(frame, value)
+    frame.weigh(given, 5)
     try:
-        return frame.text(json_text.marshal(outward(frame, value), indent="  "))
+        return frame.text(json_text.marshal(given, indent="  "))
     except GoError as error:
         raise Fault(str(error)) from error
 

@@ -12,6 +12,7 @@ from tiphys.languages.expr.operators import misfit, pair_key, to_int
 from tiphys.languages.expr.types import METHODS
 from tiphys.languages.expression.frame import Fault, Frame
 from tiphys.languages.expression.values import Int, Pairs, go_type, inward, outward, size
+from tiphys.languages.golang.costs import PRICES
 from tiphys.languages.golang.quoting import from_bytes, to_bytes
 from tiphys.languages.golang.values import Function, GoError, StringMap, Struct, Uint8
 
@@ -117,6 +118,7 @@ def invocation(function: Function, count: int) -> Invoke:
         raise Fault(f"{function.name} takes {wanted} arguments, and not {count}")
     asked = (*fixed, *(rest or "" for _ in range(count - len(fixed))))
     run, name = function.call, function.name
+    price = PRICES.get(name)
 
     def invoke(frame: Frame, arguments: Sequence[Any]) -> Any:
         values = []
@@ -129,6 +131,8 @@ def invocation(function: Function, count: int) -> Invoke:
                 raise Fault(f"argument {len(values) + 1} of {name} is of type {parameter}, and not {go_type(value)}", remedy)
             values.append(outward(frame, value))
         frame.spend(_CALL)
+        if price is not None:
+            price(frame, values)
         try:
             found = run(*values)
         except GoError as error:

@@ -215,6 +215,7 @@ def pair_key(value: Any) -> tuple[str, Any]:
 def _matches(frame: Frame, left: Any, right: Any) -> bool:
     if type(left) is not str or type(right) is not str:
         raise misfit("matches", left, right)
+    frame.pattern(right)
     try:
         pattern = regex.compile(right)
     except PatternError as error:

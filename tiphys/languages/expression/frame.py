@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tiphys.languages.golang.costs import of_pattern, weight
+
 __all__ = ["MAX_DEPTH", "MAX_EXPRESSION", "MAX_HEIGHT", "MAX_ITEMS", "MAX_TEXT", "STEPS", "Fault", "Frame"]
 
 MAX_EXPRESSION: Final = 10_000
@@ -30,6 +32,9 @@ STEPS: Final = 30_000
 """What one evaluation may spend. A step is a fifth of a microsecond or less: one node of a loop's body, one element, 64 characters."""
 
 
+_STEPS_OF_SPRIG: Final = 3
+
+
 class Fault(Exception):  # noqa: N818  the word of users: it has a place and a remedy, and never leaves the language
     """An expression does not compile or cannot be evaluated. Never leaves the language: it becomes an `ExpressionError`."""
 
@@ -39,9 +44,12 @@ class Fault(Exception):  # noqa: N818  the word of users: it has a place and a r
 
 
 class Frame:
-    """One evaluation: the `names` it can see, what is `left` to spend, the values of `let` and the loops that it is in."""
+    """One evaluation: the `names` it can see, what is `left` to spend, the values of `let` and the loops that it is in. It is what pays for
+    sprig's functions (`golang.costs.Payer`), whose steps are longer."""
 
-    __slots__ = ("left", "loops", "names", "variables")
+    __slots__ = ("left", "loops", "names", "paid", "variables")
+
+    paid: set[str]
 
     def __init__(self, names: Mapping[str, Any]) -> None:
         self.names = names
@@ -54,6 +62,28 @@ class Frame:
         self.left -= steps
         if self.left < 0:
             raise Fault("does more work than one evaluation may", "loop over less, or ask a simpler question")
+
+    def pay(self, steps: int) -> None:
+        """Pay for a function of sprig."""
+        self.spend(steps * _STEPS_OF_SPRIG)
+
+    def pay_once(self, what: str, steps: int) -> None:
+        """The same, but for what was paid for before."""
+        try:
+            paid = self.paid
+        except AttributeError:
+            paid = self.paid = set()
+        if what not in paid:
+            paid.add(what)
+            self.pay(steps)
+
+    def pattern(self, text: str) -> None:
+        """Pay for a regular expression that is not known before."""
+        self.pay_once(text, of_pattern(text))
+
+    def weigh(self, value: Any, bits: int) -> None:
+        """Pay for going over a list or map."""
+        self.pay(weight(value, bits, self.left))
 
     def text(self, value: str) -> str:
         """A text that was made: paid for, and within bounds."""

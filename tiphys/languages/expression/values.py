@@ -195,7 +195,10 @@ def text_of(frame: Frame, value: Any) -> str:
         return value
     if type(value) in FLOATS:
         return decimal_text(to_float(value))
+    given = outward(frame, value)
+    if isinstance(given, list | dict):
+        frame.weigh(given, 5)
     try:
-        return frame.text(sprint(outward(frame, value)))
+        return frame.text(sprint(given))
     except GoError as error:
         raise Fault(str(error), "print less") from error

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from tiphys.errors import LanguageError
 from tiphys.languages.golang.converting import converter, shown
+from tiphys.languages.golang.costs import PRICES
 from tiphys.languages.golang.values import Function, GoError, Int32, Int64, LimitError, Uint8, Uint64
-from tiphys.languages.gotemplate.costs import PRICES
 from tiphys.languages.gotemplate.execution import TOO_MUCH, Failure
 from tiphys.languages.gotemplate.functions import RefusedFunction
 from tiphys.languages.gotemplate.nodes import Bool, Command, Expression, Number, String

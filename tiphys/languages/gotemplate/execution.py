@@ -1,7 +1,7 @@
 """One rendering: what it has written, the event's data as Go sees it, and how much it may still do.
 
 A template runs on the event loop, so its cost has to be bounded, whoever wrote it. A step is an iteration, a call or a `template`; a
-call takes more steps for a large text or list, and a dear function more for what it is given (`costs`), so that `MAX_STEPS` steps take
+call takes more for a large text or list, and a dear function for what it is given (`golang.costs`), so that `MAX_STEPS` steps take
 about 10 ms. A large event gives some more, once: what a few passes over it take. The clock is asked now and then for what takes longer
 all the same. What is written is bounded, and so is the depth of `template`. What a single function makes is bounded where it is made
 (`tiphys.languages.sprig.bounds`, `tiphys.languages.golang.verbs`).
@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+from tiphys.languages.golang.costs import weight
 from tiphys.languages.golang.values import LimitError
 
 __all__ = ["MAX_DEPTH", "MAX_OUTPUT", "MAX_STEPS", "MOST_WEIGHT", "TIME_LIMIT", "TOO_MUCH", "Failure", "Run"]
@@ -94,10 +95,10 @@ class Run:
 
     def weigh(self, value: Any, bits: int) -> None:
         """Pay for going over a value: a step for each item within it, one for each 2 to the `bits` characters. Raises `LimitError`."""
-        found = _weight(value, bits, self.left)
+        found = weight(value, bits, self.left)
         if found > self.left:
             self._extend()
-            found = _weight(value, bits, self.left)
+            found = weight(value, bits, self.left)
         self.pay(found)
 
     def enter(self) -> None:
@@ -141,7 +142,7 @@ class Run:
         """What a large event gives beyond `MAX_STEPS`, the first time that it is needed."""
         if not self._extended:
             self._extended = True
-            self.left += _PASSES * _weight(self.root, _BITS_OF_EVENT, MOST_WEIGHT)
+            self.left += _PASSES * weight(self.root, _BITS_OF_EVENT, MOST_WEIGHT)
 
     def write(self, text: str) -> None:
         """Text that comes out. Raises `LimitError`."""
@@ -166,25 +167,6 @@ class Run:
         if found is None:
             found = self._converted[id(value)] = as_decoded(value)
         return found
-
-
-def _weight(value: Any, bits: int, most: int) -> int:
-    """Items of a value, however deep, and its characters by 2 to the `bits`. Counts on while it is not more than `most`."""
-    found, waiting = 0, [value]
-    while waiting and found <= most:
-        one = waiting.pop()
-        kind = type(one)
-        if kind is str:
-            found += 1 + (len(one) >> bits)
-        elif isinstance(one, dict):
-            found += 1 + len(one)
-            waiting += one.values()
-        elif isinstance(one, list):
-            found += 1
-            waiting += one
-        else:
-            found += 1
-    return found
 
 
 def as_decoded(value: Any) -> Any:

@@ -74,6 +74,7 @@ def _matches(frame: Frame, left: Any, right: Any) -> bool:
     if type(left) is not str:
         raise _mismatch("=~", "a string on its left", left)
     if type(right) is str:
+        frame.pattern(right)
         try:
             right = regex.compile(right)
         except PatternError as error:
