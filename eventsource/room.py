@@ -20,7 +20,7 @@ from typing import Any, Final, cast
 import structlog
 
 from eventsource.filter import EventFilter, Observer, Sieve, Unobserved
-from eventsource.health import EntryHealth, Status
+from eventsource.health import EntryHealth, Status, trace
 from eventsource.ingress import Age, Binding, Ingress, Owner
 from eventsource.manifest import Entry, EventSource
 from eventsource.setting import Setting
@@ -28,7 +28,7 @@ from eventsource.source import Address, Context, Emit, Endpoint, Health, Source
 from tiphys.bus.event import Event
 from tiphys.bus.ledger import Ledger
 from tiphys.bus.log import EventLog
-from tiphys.errors import SourceError
+from tiphys.errors import SourceError, TiphysError
 from tiphys.schema.secret import Secrets
 
 __all__ = ["Restarts", "Room"]
@@ -65,8 +65,42 @@ class _Running:
     binding: Binding | None = None
     task: asyncio.Task[None] | None = None
 
+    @property
+    def registers(self) -> bool:
+        """Whether it is an endpoint whose caller has to be told of it."""
+        return self.binding is not None and self.binding.endpoint.registers
+
+    def report(self, problem: Exception) -> None:
+        """Why its task ended."""
+        text = f"{problem}" or type(problem).__name__
+        if self.binding is None:
+            self.status.ill(text, cause=problem)
+            return
+        self.binding.trouble(_REGISTRATION, text)
+        if not isinstance(problem, TiphysError):
+            _log.error("a registration failed in an unforeseen way", action="registration-crashed", address=str(self.status.address),
+                       error=type(problem).__name__, trace=trace(problem))  # fmt: skip
+
+
+class _Registration:
+    """The `Health` of an endpoint: what it says is one topic of its binding, beside what the ingress says."""
+
+    def __init__(self) -> None:
+        self.binding: Binding | None = None
+
+    def well(self) -> None:
+        """The caller knows of it."""
+        if self.binding is not None:
+            self.binding.trouble(_REGISTRATION, None)
+
+    def ill(self, problem: str) -> None:
+        """It does not."""
+        if self.binding is not None:
+            self.binding.trouble(_REGISTRATION, problem)
+
 
 _NONE: Final[Mapping[str, _Running]] = {}
+_REGISTRATION: Final = "registration"
 
 
 class Room:
@@ -95,6 +129,7 @@ class Room:
         self._arrivals: dict[Owner, int] = {}
         self._arrived = 0
         self._locks: dict[Owner, asyncio.Lock] = {}
+        self._withdrawing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Room:
         return self
@@ -103,6 +138,8 @@ class Room:
         everything = [running for entries in self._running.values() for running in entries.values()]
         self._running.clear()
         await self._stop(everything)
+        if self._withdrawing:  # each has a time limit of its own
+            await asyncio.wait(self._withdrawing)
 
     async def apply(self, manifest: EventSource) -> None:
         """Run this version of an EventSource in place of the one before. Returns when its routes stand and its sources are started."""
@@ -121,8 +158,9 @@ class Room:
             await self._stop([old for old in gone if old.task is not None])
             await self._ingress.mount(owner, [running.binding for running in after.values() if running.binding])
             for running in after.values():
-                if running.binding is None and running.task is None:
+                if running.task is None and (running.binding is None or running.registers):
                     self._start(running, owner)
+            self._withdraw([old for old in gone if not _succeeded(old, after.get(old.entry.event))])
 
     async def remove(self, namespace: str, name: str) -> None:
         """Stop an EventSource; nothing happens if there is none."""
@@ -132,6 +170,7 @@ class Room:
             self._arrivals.pop(owner, None)
             await self._ingress.unmount(owner)
             await self._stop(gone)
+            self._withdraw(gone)
 
     def health(self) -> list[EntryHealth]:
         """How every entry is, by namespace, EventSource and event."""
@@ -153,14 +192,15 @@ class Room:
             if owner not in self._arrivals:
                 self._arrived += 1
                 self._arrivals[owner] = self._arrived
-            endpoint = cast("Endpoint[Any]", self._listener(running))
+            registration = _Registration()
+            endpoint = cast("Endpoint[Any]", self._listener(running, registration))
             age = Age(manifest.created, self._arrivals[owner])
-            running.binding = Binding(endpoint, endpoint.route, address, running.emit, running.status, age)
+            running.binding = registration.binding = Binding(endpoint, endpoint.route, address, running.emit, running.status, age)
         return running
 
-    def _listener(self, running: _Running) -> Any:
+    def _listener(self, running: _Running, health: Health) -> Any:
         entry = running.entry
-        context = self._setting(running.status.address, entry.listener.event_type, running.status, self._secrets)
+        context = self._setting(running.status.address, entry.listener.event_type, health, self._secrets)
         return entry.listener(entry.spec, context)
 
     async def _emit(self, event: Event) -> None:
@@ -179,8 +219,11 @@ class Room:
             started = loop.time()
             try:
                 cursor = await self._ledger.cursor(f"{running.status.address}")
-                source = cast("Source[Any]", self._listener(running))
-                await source.run(running.emit, cursor)
+                if running.binding is not None:
+                    await running.binding.endpoint.register(cursor)
+                else:
+                    source = cast("Source[Any]", self._listener(running, running.status))
+                    await source.run(running.emit, cursor)
                 problem: Exception = SourceError("it ended by itself")
             except asyncio.CancelledError:
                 if task.cancelling():
@@ -191,8 +234,25 @@ class Room:
             if task.cancelling():
                 return  # it was stopped, and took its time about it
             failures = 1 if loop.time() - started >= self._restarts.settled else failures + 1
-            running.status.ill(f"{problem}" or type(problem).__name__, cause=problem)
+            running.report(problem)
             await asyncio.sleep(self._restarts.delay(failures))
+
+    def _withdraw(self, gone: list[_Running]) -> None:
+        for running in gone:
+            if running.registers and running.binding is not None:
+                task = asyncio.create_task(self._withdraw_one(running.binding), name=f"withdraw-{running.status.address}")
+                self._withdrawing.add(task)
+                task.add_done_callback(self._withdrawing.discard)
+
+    async def _withdraw_one(self, binding: Binding) -> None:
+        try:
+            async with asyncio.timeout(self._restarts.stop):
+                await binding.endpoint.withdraw(await self._ledger.cursor(f"{binding.address}"))
+        except (TiphysError, TimeoutError) as error:
+            problem = f"{error}" or f"took longer than {self._restarts.stop:g} s"
+            _log.warning(
+                "what was registered stays there", action="withdrawal-failed", address=str(binding.address), problem=problem
+            )
 
     async def _stop(self, gone: list[_Running]) -> None:
         tasks = {running.task for running in gone if running.task is not None}
@@ -203,3 +263,8 @@ class Room:
         _, late = await asyncio.wait(tasks, timeout=self._restarts.stop)
         for task in late:
             _log.error("a source does not end; it is left behind", action="source-stuck", task=task.get_name())
+
+
+def _succeeded(old: _Running, new: _Running | None) -> bool:
+    """Whether another version of an entry takes over what was registered for it."""
+    return new is not None and new.registers and new.entry.key == old.entry.key

@@ -168,6 +168,20 @@ class Endpoint(Listener[SpecT]):
     async def handle(self, request: Request, emit: Emit) -> Answer:
         """Turn a verified request into events. Runs after limits, authentication and signature."""
 
+    @property
+    def registers(self) -> bool:
+        """Whether the caller has to be told of this endpoint: then `register` runs beside it."""
+        return False
+
+    async def register(self, cursor: Cursor) -> None:
+        """Tell the caller to call, see until cancelled that it stays so, and note in `cursor` what was made there. Calls `health.well` each
+        time it is so. Whatever it raises is reported and it is started again with back-off, for ever; the endpoint serves meanwhile.
+        A successor with other settings starts from the same cursor. It may run beside the same of another process."""
+
+    async def withdraw(self, cursor: Cursor) -> None:
+        """The entry is gone from the manifests (a service that only stops does not call this): take back what `register` made, if the
+        entry wants that. Has a time limit; what it raises is logged."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:

@@ -114,7 +114,7 @@ class FaultKind(StrEnum):
     UNNAMED_VALUE = "unnamed-value"
     BROKEN_TEMPLATE = "broken-template"
     UNSEEN_WHILE_DOWN = "unseen-while-down"
-    HOOK_NOT_CREATED = "hook-not-created"
+    HOOK_INACTIVE = "hook-inactive"
     HELD_WITHOUT_END = "held-without-end"
     WHOLE_EVENT = "whole-event"
     UNUSABLE_BUS = "unusable-bus-setting"

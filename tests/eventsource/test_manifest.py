@@ -187,9 +187,10 @@ def notices(spec: Any) -> dict[str, str]:
     return {notice.path: notice.text for notice in read(spec).notices}
 
 
-def test_hooks_that_are_not_created_are_a_notice_and_no_error() -> None:
+def test_a_hook_that_would_be_made_switched_off_is_a_notice_and_no_error() -> None:
     settings = {**GITHUB, "webhook": {**HOOK, "url": "http://h"}, "events": ["push"], "apiToken": {"name": "t", "key": "k"}}
-    assert "create the hook yourself" in notices({"github": {"x": settings}})["spec.github.x.webhook.url"]
+    assert "set active: true" in notices({"github": {"x": settings}})["spec.github.x.active"]
+    assert "spec.github.x.active" not in notices({"github": {"x": {**settings, "active": True}}})
 
 
 def test_an_endpoint_without_authentication_is_warned_about() -> None:

@@ -218,11 +218,11 @@ RULES: Final = (
     ),
     Rule(
         "TIP210",
-        FaultKind.HOOK_NOT_CREATED,
+        FaultKind.HOOK_INACTIVE,
         "warning",
-        "A hook that argo-events would create at the other server.",
-        "It has to be there before events come.",
-        "Create it there, with the same secret.",
+        "A hook that is made switched off.",
+        "`active` is false by default, and the other server calls no hook that is not active.",
+        "Set `active: true`.",
     ),
     Rule(
         "TIP211",
