@@ -6,7 +6,9 @@ attempt reads anew. A change writes the firing's id into an annotation of the ob
 lost is recognised, and not repeated over what others did since. A deletion is recognised by the object being gone, or another having its
 name.
 
-What is to be updated or patched and is not there is made, as in argo-events.
+What is to be updated or patched and is not there is made, as in argo-events. A server-side apply does that by itself, and has to: what was
+made otherwise would for ever have an owner of its fields beside it. Each trigger applies as a field manager of its own, so that none takes
+away what another one has applied to the same object.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 JSON_PATCH: Final = "application/json-patch+json"
 STRATEGIC_MERGE: Final = "application/strategic-merge-patch+json"
 APPLY: Final = "application/apply-patch+yaml"
+
+_LONGEST_MANAGER: Final = 128  # as the API server has it
 
 
 async def read(kube: Kube | None, obj: Mapping[str, Any], impersonate: str | None) -> KubeObject | None:
@@ -90,7 +94,7 @@ async def patch(obj: KubeObject, strategy: str, work: Work, kube: Kube | None, i
     """
     steps = obj.pop("patch", None) if strategy == JSON_PATCH else None
     found = await read(kube, obj, impersonate)
-    if found is None and kube is not None:
+    if found is None and kube is not None and strategy != APPLY:
         if strategy == JSON_PATCH:
             raise TriggerError(
                 "NotFound", f"there is no {_title(obj)} to patch, and a list of steps cannot make it", transient=True
@@ -127,7 +131,7 @@ async def execute(kube: Kube | None, request: Request, firing: Firing, impersona
             await kube.replace(body, impersonate=impersonate)
         case "patch":
             try:
-                await kube.patch(*place, body, patch_type=strategy, impersonate=impersonate)
+                await kube.patch(*place, body, patch_type=strategy, manager=_manager(strategy, firing), impersonate=impersonate)
             except Refused as refusal:
                 if strategy == JSON_PATCH and refusal.status == 422 and await _changed_since(kube, target, body):
                     raise Refused(refusal.target, 409, "Conflict", "somebody else changed the object meanwhile") from refusal
@@ -164,6 +168,16 @@ def _request(operation: str, obj: KubeObject, found: Mapping[str, Any], body: An
     if operation == "patch":
         shown = {"operation": "patch", "target": _title(obj), "patchStrategy": strategy, "patch": preview}
     return Request(target, shown, (strategy, body))
+
+
+def _manager(strategy: str, firing: Firing) -> str:
+    """The field manager of an apply: the trigger, for its dead letters another one."""
+    if strategy != APPLY:
+        return ""
+    name = "/".join(("tiphys", *firing.key, *(["dlq"] if firing.dlq else [])))
+    if len(name) <= _LONGEST_MANAGER:
+        return name
+    return f"{name[: _LONGEST_MANAGER - 17]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def _uid(found: Mapping[str, Any]) -> str:

@@ -149,6 +149,7 @@ class FileKube(Kube):
         *,
         patch_type: str = "",
         subresource: str = "",
+        manager: str = "",
         impersonate: str | None = None,
     ) -> KubeObject:
         """Refused."""

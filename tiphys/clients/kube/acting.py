@@ -93,13 +93,21 @@ class ActingAs(Kube):
         *,
         patch_type: str = "application/merge-patch+json",
         subresource: str = "",
+        manager: str = "",
         impersonate: str | None = None,
     ) -> KubeObject:
         """`Kube.patch`."""
-        user = self.account.user
         return await self._told(
             self._kube.patch(
-                api_version, kind, name, namespace, body, patch_type=patch_type, subresource=subresource, impersonate=user
+                api_version,
+                kind,
+                name,
+                namespace,
+                body,
+                patch_type=patch_type,
+                subresource=subresource,
+                manager=manager,
+                impersonate=self.account.user,
             )
         )
 

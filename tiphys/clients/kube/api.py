@@ -89,9 +89,11 @@ class Kube(ABC):
         *,
         patch_type: str = "application/merge-patch+json",
         subresource: str = "",
+        manager: str = "",
         impersonate: str | None = None,
     ) -> KubeObject:
-        """PATCH of an object or of its subresource (`status`)."""
+        """PATCH of an object or of its subresource (`status`). `manager` is who sets the fields (default: `tiphys`): of a server-side
+        apply, what the same manager applied before and does not apply now is taken away."""
 
     @abstractmethod
     async def delete(

@@ -150,12 +150,13 @@ class Connection(Kube):
         *,
         patch_type: str = "application/merge-patch+json",
         subresource: str = "",
+        manager: str = "",
         impersonate: str | None = None,
     ) -> KubeObject:
         """`Kube.patch`."""
         resource = await self.resource(api_version, kind)
         path = self._path(resource, name, namespace) + (f"/{quote(subresource, safe='')}" if subresource else "")
-        query = {"fieldManager": _MANAGER, **({"force": "true"} if patch_type == _APPLY else {})}
+        query = {"fieldManager": manager or _MANAGER, **({"force": "true"} if patch_type == _APPLY else {})}
         headers = {"Content-Type": patch_type, **_acting_as(impersonate)}
         return await self._write(resource, Request("PATCH", path, query, self._dump(body), headers))
 
