@@ -51,7 +51,7 @@ def objects(api: Api, plural: str, api_version: str = ARGO) -> str:
 
 def documented_rules() -> list[dict[str, Any]]:
     """The table of docs/cluster.md as rules of a Role."""
-    rows = re.findall(r"^\| (`argoproj\.io`|core) \| (.*?) \| ([a-z, ]+) \|$", PERMISSIONS.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (`[a-z.]+`|core) \| (.*?) \| ([a-z, ]+) \|$", PERMISSIONS.read_text(), re.MULTILINE)
     assert rows, "the table of permissions is gone"
     return [
         {"apiGroups": ["" if group == "core" else group.strip("`")], "resources": re.findall(r"`(.*?)`", kinds), "verbs": verbs.split(", ")}

@@ -36,7 +36,9 @@ _OBJECTS: Final = 10_000
 _DIGEST: Final = 16
 _NAME_MOST: Final = 253
 _QUIET: Final = 300.0  # seconds without another try where we may not write Events
-_REPEATED: Final = frozenset(("Ready", "Deployed", "SourcesProvided", "DependenciesProvided", "TriggersProvided"))
+_REPEATED: Final = frozenset(
+    ("Ready", "Deployed", "SourcesProvided", "DependenciesProvided", "TriggersProvided", "LeftToArgoEvents")
+)
 Level = Literal["Normal", "Warning"]
 
 

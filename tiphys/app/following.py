@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 import structlog
 
 from tiphys.app.admission import KINDS
+from tiphys.app.adoption import Adoption
 from tiphys.app.catalog import Catalog, Key
 from tiphys.app.origins import Change, ClusterOrigin, Origin
 from tiphys.app.templates import TEMPLATE_KINDS
@@ -17,27 +18,49 @@ from tiphys.clients.kube import Kube
 from tiphys.errors import ClientError, Refused
 from tiphys.schema.loader import Document
 
-__all__ = ["Follower"]
+__all__ = ["Follower", "Left"]
 
 _log = structlog.get_logger(__name__)
 _ATTEMPTS: Final = 5
 
 
+class Left(NamedTuple):
+    """An object that is left to argo-events: its generation, and why."""
+
+    generation: int
+    why: str
+
+
 class Follower:
     """Follows one origin. `embedded` is the embedded API, which gets the Secrets, WorkflowTemplates and their like of files, and the
-    namespaces that these name; `None` on a cluster, where such objects are the owner's to apply."""
+    namespaces that these name; `None` on a cluster, where such objects are the owner's to apply. `adoption` says which objects are ours;
+    `None`: all of them."""
 
-    def __init__(self, origin: Origin, catalog: Catalog, embedded: Kube | None = None) -> None:
-        self._origin, self._catalog, self._embedded = origin, catalog, embedded
+    def __init__(self, origin: Origin, catalog: Catalog, embedded: Kube | None = None, adoption: Adoption | None = None) -> None:
+        self._origin, self._catalog, self._embedded, self._adoption = origin, catalog, embedded, adoption
         self._present: set[Key] = set()
         self._told: set[str] = set()
         self._namespaces: set[str] = set()
+        self._objects: dict[Key, Change] = {}
+        self._left: dict[Key, Left] = {}
+        self._again: asyncio.Queue[Key] = asyncio.Queue()
+        self._later: set[Key] = set()
+        self._lock = asyncio.Lock()
+        if adoption is not None:
+            adoption.on_change(self._again.put_nowait)
+
+    @property
+    def left(self) -> Mapping[Key, Left]:
+        """The objects that are left to argo-events."""
+        return self._left
 
     async def run(self, answered: Callable[[], None]) -> None:
         """Follow for ever; `answered` is called once the origin has told everything that it has."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._changes(), name=f"changes of {self._origin.label}")
             group.create_task(self._answer(answered), name=f"answer of {self._origin.label}")
+            if self._adoption is not None:
+                group.create_task(self._decide_again(), name=f"adoption of {self._origin.label}")
 
     async def _answer(self, answered: Callable[[], None]) -> None:
         await self._origin.synced.wait()
@@ -45,15 +68,56 @@ class Follower:
         answered()
 
     async def _changes(self) -> None:
+        if self._adoption is not None:
+            await self._adoption.known()
         async with contextlib.aclosing(self._origin.changes()) as changes:
             async for change in changes:
-                key = (change.kind, change.namespace, change.name)
-                if change.document is None:
-                    self._present.discard(key)
-                    await self._catalog.delete(*key, self._origin.label)
-                else:
-                    self._present.add(key)
-                    await self._put(change, change.document)
+                async with self._lock:
+                    await self._take(change)
+
+    async def _take(self, change: Change) -> None:
+        key = (change.kind, change.namespace, change.name)
+        document = change.document
+        if document is None:
+            self._objects.pop(key, None)
+            self._left.pop(key, None)
+            await self._remove(key)
+        elif self._is_ours(key, change, document):
+            self._present.add(key)
+            await self._put(change, document)
+        else:
+            await self._remove(key)
+
+    async def _remove(self, key: Key) -> None:
+        self._present.discard(key)
+        await self._catalog.delete(*key, self._origin.label)
+
+    def _is_ours(self, key: Key, change: Change, document: Document) -> bool:
+        if self._adoption is None or change.kind not in KINDS:
+            return True
+        self._objects[key] = change
+        self._left.pop(key, None)
+        verdict = self._adoption.verdict(document.object)
+        if verdict.why:
+            generation = document.object["metadata"].get("generation")
+            self._left[key] = Left(generation if isinstance(generation, int) else 0, verdict.why)
+        if verdict.again and key not in self._later:
+            self._later.add(key)
+            asyncio.get_running_loop().call_later(verdict.again, self._ask_again, key)
+        return verdict.ours
+
+    def _ask_again(self, key: Key) -> None:
+        self._later.discard(key)
+        self._again.put_nowait(key)
+
+    async def _decide_again(self) -> None:
+        """What may have changed hands is looked at once more."""
+        while True:
+            key = await self._again.get()
+            async with self._lock:
+                change = self._objects.get(key)
+                if change is not None:
+                    await self._take(change)
 
     async def _put(self, change: Change, document: Document) -> None:
         ours = change.kind in KINDS

@@ -16,7 +16,8 @@ from eventsource.room import Room
 from tiphys.app.announcing import Announcer
 from tiphys.app.catalog import Catalog, Entry, Key
 from tiphys.app.conditions import conditions
-from tiphys.app.origins import StatusWriter
+from tiphys.app.following import Left
+from tiphys.app.origins import Condition, StatusWriter
 from tiphys.bus.firing import Claim, Outcome
 
 __all__ = ["Reporter"]
@@ -27,7 +28,7 @@ _SLICE: Final = 50  # entries between two breaths of the event loop
 
 class Reporter:
     """Reports on the entries of the origins `labels`. `account_problem` says why a Sensor of a namespace cannot act as an account
-    (empty: it can)."""
+    (empty: it can), `left` which objects are left to argo-events."""
 
     def __init__(
         self,
@@ -37,9 +38,10 @@ class Reporter:
         announcer: Announcer,
         labels: Collection[str],
         account_problem: Callable[[str, str], str] = lambda _namespace, _account: "",
+        left: Callable[[], Mapping[Key, Left]] = dict,
     ) -> None:
         self._catalog, self._room, self._writer, self._announcer = catalog, room, writer, announcer
-        self._labels, self._account_problem = frozenset(labels), account_problem
+        self._labels, self._account_problem, self._left = frozenset(labels), account_problem, left
         self._dirty: set[Key] = set()
         self._health: Mapping[tuple[str, str], tuple[EntryHealth, ...]] = {}
         self._problems: dict[Key, str] = {}
@@ -69,10 +71,13 @@ class Reporter:
         self._note_health()
         present = {entry.key: entry for entry in self._catalog.entries if entry.origin in self._labels}
         self._note_problems(present)
-        for gone in self._reported - present.keys():
+        left = self._left()
+        for key, (generation, why) in left.items():
+            self._writer.set_conditions(*key, generation, [Condition("LeftToArgoEvents", "True", "ArgoEventsRuns", why)])
+        for gone in self._reported - present.keys() - left.keys():
             self._writer.forget(*gone)
             self._problems.pop(gone, None)
-        self._reported = set(present)
+        self._reported = present.keys() | left.keys()
         dirty, self._dirty = self._dirty, set()
         for number, key in enumerate(sorted(dirty)):
             if entry := present.get(key):

@@ -29,17 +29,16 @@ from eventsource.room import Room
 from sensors import Matcher
 from sensors.scripts import Scripts
 from tiphys.app.admission import KINDS
-from tiphys.app.announcing import Announcer
 from tiphys.app.api import Facts, serve_api
 from tiphys.app.catalog import Catalog, Rooms
+from tiphys.app.clusterside import adoption_for, open_cluster_side
 from tiphys.app.describing import for_nothing
 from tiphys.app.following import Follower
 from tiphys.app.identity import Accounts
 from tiphys.app.local import embedded_kubernetes, write_secretly
 from tiphys.app.metrics import Metrics
 from tiphys.app.observing import Acting, Answering, CountedLog, Observer
-from tiphys.app.origins import ClusterOrigin, FilesOrigin, Origin, StatusWriter
-from tiphys.app.reporting import Reporter
+from tiphys.app.origins import ClusterOrigin, FilesOrigin, Origin
 from tiphys.app.sensor_explanation import Sight
 from tiphys.app.settings import Settings
 from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
@@ -296,23 +295,17 @@ async def _run(
     stack.push_async_callback(service.cancel, service.spawn(decide(), "matcher"))
     await stack.enter_async_context(service.room)
     await stack.enter_async_context(ingress)
+    adoption = adoption_for(settings, kube)
+    followers: dict[Origin, Follower] = {}
     for origin in (*needed, *more):
-        follower = Follower(origin, catalog, kube if settings.local else None)
+        asked = adoption if isinstance(origin, ClusterOrigin) and origin in needed else None
+        followers[origin] = follower = Follower(origin, catalog, kube if settings.local else None, asked)
         answered = partial(service.answered, origin.label)
         stack.push_async_callback(service.cancel, service.spawn(follower.run(answered), f"origin {origin.label}"))
-    announcer = Announcer(kube)
-    status = await stack.enter_async_context(StatusWriter(kube, written=announcer.conditions))
-    clusters = {origin.label for origin in needed if isinstance(origin, ClusterOrigin)}
-    reporter = Reporter(catalog, service.room, status, announcer, clusters, accounts.problem)
-    catalog.on_change(reporter.changed)
-    acting.on_dead = reporter.dead
-    for work, name in (
-        (_retain(service), "retention"),
-        (_heartbeat(service), "heartbeat"),
-        (reporter.run(), "status"),
-        (announcer.run(), "events"),
-        (accounts.run(), "accounts"),
-    ):
+    ours = {origin: followers[origin] for origin in needed}
+    side = open_cluster_side(settings, kube, catalog, service.room, accounts, acting, adoption, ours)
+    works = await stack.enter_async_context(side)
+    for work, name in ((_retain(service), "retention"), (_heartbeat(service), "heartbeat"), *works):
         stack.push_async_callback(service.cancel, service.spawn(work, name))
 
 

@@ -54,6 +54,22 @@ class Settings(BaseModel):
         description="Where `http` triggers and a trigger's `source.url` and `source.git` may go: anywhere, or not to addresses of this "
         "machine and of private networks.",
     )
+    adopt: Literal["all", "labelled"] = Field(
+        "all",
+        description="Objects of a cluster that are run: `all` but those that argo-events runs, or those with the label "
+        '`tiphys.dev/adopt: "true"` alone.',
+    )
+    webhook: bool = Field(False, description="Answer admission reviews of manifests, over TLS.")
+    webhook_port: int = Field(9443, ge=0, le=65535, description="Port of the admission webhook; 0 takes a free one.")
+    webhook_certificates: Path | None = Field(
+        None, description="Folder with its `tls.crt` and `tls.key`, read again when they change; without one they are made."
+    )
+    webhook_names: tuple[str, ...] = Field(
+        ("tiphys.tiphys.svc",), description="Names that the API server calls it by, for certificates that are made."
+    )
+    webhook_configuration: str = Field(
+        "", description="ValidatingWebhookConfiguration whose `caBundle` is kept, for certificates that are made."
+    )
     strict: bool = Field(False, description="Refuse manifests with fields that nobody knows.")
     host: str = Field("0.0.0.0", description="Address that the ingress listens on.")  # noqa: S104  webhooks come from outside
     ingress_port: int = Field(12000, ge=0, le=65535, description="Shared port of the ingress; 0 takes a free one.")
@@ -132,7 +148,8 @@ def settings_page() -> str:
     ]
     for name, field in Settings.model_fields.items():
         default = field.default
-        shown = "" if default in ((), None, "") else str(default).lower() if isinstance(default, bool) else str(default)
+        default = os.pathsep.join(map(str, default)) if isinstance(default, tuple) else default
+        shown = "" if default in (None, "") else str(default).lower() if isinstance(default, bool) else str(default)
         cells = (f"`--{name.replace('_', '-')}`", f"`{ENVIRONMENT}{name.upper()}`", f"`{name}`", f"`{shown}`" if shown else "")
         lines.append(f"| {' | '.join(cells)} | {field.description} |")
     return "\n".join(lines) + "\n"

@@ -185,6 +185,14 @@ BUILTIN: Final = (
         names="path",
         columns=(Column("Role", "roleRef.name"),),
     ),
+    Kind(
+        "admissionregistration.k8s.io",
+        "v1",
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+        namespaced=False,
+        generation=True,
+    ),
     Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False, review=True),
     Kind(
         _CRD,

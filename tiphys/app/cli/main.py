@@ -82,6 +82,14 @@ def serve(
     file_repositories: Annotated[bool | None, typer.Option("--file-repositories", help="Let git sources read file://.")] = None,
     file_sources: Annotated[list[Path] | None, typer.Option("--file-sources", help="Folder that source.file may read.")] = None,
     http_targets: Annotated[str | None, typer.Option(help="Where http triggers may go: any, or public.")] = None,
+    adopt: Annotated[
+        str | None, typer.Option(help="Objects of a cluster that are run: all, or labelled.", show_default=False)
+    ] = None,
+    webhook: Annotated[bool | None, typer.Option("--webhook", help="Answer admission reviews of manifests, over TLS.")] = None,
+    webhook_port: Port = None,
+    webhook_certificates: Annotated[Path | None, typer.Option(help="Folder of tls.crt and tls.key.", show_default=False)] = None,
+    webhook_names: Annotated[list[str] | None, typer.Option("--webhook-names", help="Name of the webhook's Service.")] = None,
+    webhook_configuration: Annotated[str | None, typer.Option(help="Configuration whose caBundle is kept.")] = None,
     strict: Annotated[bool | None, typer.Option("--strict", help="Refuse fields that nobody knows.")] = None,
     host: Annotated[str | None, typer.Option(help="Address of the ingress.", show_default=False)] = None,
     ingress_port: Port = None,

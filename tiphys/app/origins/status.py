@@ -2,9 +2,10 @@
 
 Written only when they change, at most once in `interval` for an object however fast it changes, a few at a time, and by a merge patch
 of `/status`. A list in a merge patch replaces the whole list, so the one that stands there is read first: argo-events' own condition
-types that we do not set stay, and `lastTransitionTime` moves only where `status` does (reference 8.1). Somebody else may write in between:
-the patch names the resourceVersion that was read, and after a conflict the object is read again. A server that is away, or a right that
-is missing, is tried again with back-off, and is never waited for by whoever reports a condition.
+types that we do not set stay, those of ours that nobody asks for any more go, and `lastTransitionTime` moves only where `status` does
+(reference 8.1). Somebody else may write in between: the patch names the resourceVersion that was read, and after a conflict the object
+is read again. A server that is away, or a right that is missing, is tried again with back-off, and is never waited for by whoever
+reports a condition.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ _log: Final = structlog.get_logger(__name__)
 _LONGEST: Final = 1024
 _LARGEST_POWER: Final = 10
 _Key = tuple[str, str, str]
+
+OUR_TYPES: Final = frozenset(("Accepted", "Acting", "Filtering", "LeftToArgoEvents", "Listening", "Notices", "Ready"))
+"""The types of conditions that nobody else writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +196,10 @@ def _shown(message: str) -> str:
 
 
 def merge(present: Any, wanted: Sequence[Condition], now: str) -> list[dict[str, Any]]:
-    """The conditions that stand there with ours in place, by type."""
+    """The conditions that stand there with the wanted ones in place, by type, and without ours that are not wanted."""
     entries = present if isinstance(present, list) else ()
     old = {entry["type"]: entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("type"), str)}
-    merged = dict(old)
+    merged = {kind: entry for kind, entry in old.items() if kind not in OUR_TYPES}
     for condition in wanted:
         before = old.get(condition.type, {})
         since = before.get("lastTransitionTime") if before.get("status") == condition.status else None
