@@ -13,7 +13,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from dispatcher.parameters.presets import Shape
 from dispatcher.parameters.showing import show
-from tiphys.bus.event import NOT_JSON, Event
+from tiphys.bus.event import ALL, NOT_JSON, Event, every
 from tiphys.errors import FaultKind, FieldError, LanguageError, PathError, PatternError, TemplateError, TriggerError, shorten
 from tiphys.languages import gjson, gotemplate_strict
 from tiphys.languages.gotemplate_names import field_name, mentioned, root_names
@@ -25,7 +25,8 @@ Scalar = str | int | float | bool
 
 
 class ArgumentSpec(Model):
-    """An argument written as a map: `value` as it is, or what stands at `path` (gjson) of dependency `from`, else `default`.
+    """An argument written as a map: `value` as it is, or what stands at `path` (gjson) of dependency `from`, else `default`. With `all` the
+    path is one into the list of the data of all its events, oldest first.
 
     `pattern` is one of `dispatcher.parameters.presets.PATTERNS` by name or a regular expression (RE2) that the whole value must match.
     """
@@ -35,6 +36,7 @@ class ArgumentSpec(Model):
     path: str = ""
     default: Scalar | None = None
     pattern: str = ""
+    all_: bool = Field(default=False, alias="all")
 
     @model_validator(mode="after")
     def _one_way(self) -> ArgumentSpec:
@@ -44,8 +46,8 @@ class ArgumentSpec(Model):
             )
         if self.from_ and not self.path:
             raise problem("has from, but no path", "add path, for example body.ref", kind=FaultKind.MISSING)
-        if self.value is not None and (self.path or self.default is not None):
-            raise problem("has a value, so path and default have no meaning", "leave them out", kind=FaultKind.IGNORED)
+        if self.value is not None and (self.path or self.default is not None or self.all_):
+            raise problem("has a value, so path, default and all have no meaning", "leave them out", kind=FaultKind.IGNORED)
         return self
 
 
@@ -71,9 +73,22 @@ ArgumentValue = Annotated[
 
 
 class Argument:
-    """A compiled argument. `constant` is its value where no event can change it."""
+    """A compiled argument. `constant` is its value where no event can change it; `asks_all` says that its template wants the lists of all
+    events."""
 
-    __slots__ = ("_default", "_from", "_mentioned", "_path", "_pattern", "_shown_pattern", "_template", "constant", "name")
+    __slots__ = (
+        "_all",
+        "_default",
+        "_from",
+        "_mentioned",
+        "_path",
+        "_pattern",
+        "_shown_pattern",
+        "_template",
+        "asks_all",
+        "constant",
+        "name",
+    )
 
     def __init__(self, name: str, spec: Scalar | ArgumentSpec) -> None:
         """Raises `LanguageError` for a template, path or pattern that does not compile."""
@@ -85,15 +100,17 @@ class Argument:
         self._path: gjson.Path | None = None
         self._default: str | None = None
         self._pattern: Shape | None = None
+        self._all = self.asks_all = False
         if isinstance(spec, str) and "{{" in spec:
             self._template = gotemplate_strict.compile(spec)
             self._mentioned = frozenset(mentioned(spec))
+            self.asks_all = ALL in self._mentioned
         elif isinstance(spec, ArgumentSpec):
             self._shown_pattern = spec.pattern
             self._pattern = Shape(spec.pattern) if spec.pattern else None
             self.constant = None if spec.value is None else text_of(spec.value)
             self._default = None if spec.default is None else text_of(spec.default)
-            self._from, self._path = spec.from_, gjson.compile(spec.path)
+            self._from, self._path, self._all = spec.from_, gjson.compile(spec.path), spec.all_
         else:
             self.constant = text_of(spec)
 
@@ -137,7 +154,8 @@ class Argument:
         return self._pattern is None or self._pattern.allows(value)
 
     def value(self, events: Mapping[str, Event], root: Mapping[str, Any]) -> str:
-        """The value for these events; `root` is `template_root(events)`. Raises `TriggerError` with the argument's name."""
+        """The value for these events; `root` is `template_root(events)`, of all too where one of the arguments asks for it. Raises
+        `TriggerError` with the argument's name."""
         if self.constant is not None:
             return self.constant
         if self._template is not None:
@@ -160,7 +178,8 @@ class Argument:
 
     @property
     def _place(self) -> str:
-        return f"{self._path.text if self._path else ''} in the event of dependency {self._from!r}"
+        where = "the list of all events" if self._all else "the event"
+        return f"{self._path.text if self._path else ''} in {where} of dependency {self._from!r}"
 
     def _rendered(self, template: gotemplate_strict.StrictTemplate, events: Mapping[str, Event], root: Mapping[str, Any]) -> str:
         try:
@@ -175,8 +194,18 @@ class Argument:
         event = events.get(self._from)
         if self._path is None or event is None or event.data is None or event.payload is NOT_JSON:
             return None
+        if self._all:
+            return self._found_in_list(self._path, events)
         try:
             result = self._path.get_from(event.payload, event.data)
+        except PathError as error:
+            raise TriggerError("ArgumentRefused", f"argument {self.name!r}: {error}") from error
+        return result.string if result.exists and result.type is not gjson.Type.NULL else None
+
+    def _found_in_list(self, path: gjson.Path, events: Mapping[str, Event]) -> str | None:
+        data = [b"null" if one.payload is NOT_JSON or one.data is None else one.data for one in every(events, self._from)]
+        try:
+            result = path.get(b"[%b]" % b",".join(data))
         except PathError as error:
             raise TriggerError("ArgumentRefused", f"argument {self.name!r}: {error}") from error
         return result.string if result.exists and result.type is not gjson.Type.NULL else None
@@ -187,7 +216,7 @@ class Argument:
             return [(self._from, ".from")]
         if self._template is None:
             return []
-        return [(name, "") for name in root_names(self._template.text)]
+        return [(name, "") for name in root_names(self._template.text) if name != ALL]
 
 
 def fixed_values(spec: Scalar | ArgumentSpec) -> list[str]:

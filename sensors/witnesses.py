@@ -6,18 +6,15 @@ from collections.abc import Mapping
 
 from sensors.making import Making
 from tiphys.bus.event import Event
-from tiphys.bus.firing import DependencyEvent, Firing, TriggerKey
-from tiphys.bus.ledger import Held, Ledger
+from tiphys.bus.firing import Firing
+from tiphys.bus.ledger import Ledger
 
 __all__ = ["events_of"]
 
 
 async def events_of(ledger: Ledger, firing: Firing, making: Making) -> Mapping[str, Event]:
-    """Its events by dependency, transformed. Raises `UnknownRecord` if the record of one was damaged."""
-    return {name: await _event(ledger, firing.key, name, seen, making) for name, seen in firing.events.items()}
-
-
-async def _event(ledger: Ledger, key: TriggerKey, name: str, seen: DependencyEvent, making: Making) -> Event:
-    if seen.position == making.position:
-        return making.event.transformed(seen.transformed)
-    return await ledger.held_event(Held(key, name, "", seen.id, seen.position, seen.transformed))
+    """Its events by dependency, transformed, `Events` where there are several of one. Raises `UnknownRecord` if the record of one was
+    damaged."""
+    if not firing.more and all(seen.position == making.position for seen in firing.events.values()):
+        return {name: making.event.transformed(seen.transformed) for name, seen in firing.events.items()}
+    return await ledger.events_of(firing)

@@ -46,6 +46,9 @@ class TriggerParameterSource(Model):
     `dataKey` and `contextKey` are gjson paths, `dataTemplate` and `contextTemplate` Go templates over `.Input`; `value` is the default.
     If any of the data fields is set, the context fields have no meaning. Without any of the four it is the default, else the whole event.
     `useRawData` keeps the type of what a key finds; otherwise, and for a template or default, a string is written.
+
+    `all` is ours: it looks in the list of all events of the dependency, oldest first, and not in the latest of them. The list has one where
+    the dependency holds one (`hold`).
     """
 
     dependency_name: str
@@ -55,6 +58,7 @@ class TriggerParameterSource(Model):
     data_template: str = ""
     value: str | None = None
     use_raw_data: bool = False
+    all_: bool = Field(default=False, alias="all")
     _finder: Finder | None = PrivateAttr(default=None)
 
     @field_validator("dependency_name")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 
 from dispatcher.parameters.manifest import Finder, Inadmissible, OnMissing, PayloadParameter, TriggerParameterSource
-from tiphys.bus.event import NOT_JSON, Event
+from tiphys.bus.event import NOT_JSON, Event, every
 from tiphys.bus.wire import context_json, sensor_event_json
 from tiphys.errors import PathError, TemplateError, TriggerError, WireError, shorten
 from tiphys.languages import gjson, gotemplate
@@ -47,8 +47,8 @@ class Resolver:
     def __init__(self, events: Mapping[str, Event], warnings: list[str] | None = None) -> None:
         self._events = events
         self._warnings = warnings
-        self._texts: dict[tuple[str, bool], bytes] = {}
-        self._inputs: dict[tuple[str, bool], Any] = {}
+        self._texts: dict[tuple[str, bool, bool], bytes] = {}
+        self._inputs: dict[tuple[str, bool, bool], Any] = {}
 
     def parameter(self, parameter: PayloadParameter, where: str = "") -> Resolved | None:
         """The value of a parameter, converted and validated; `None` where its place is left alone: as in `resolve`, and for
@@ -84,7 +84,7 @@ class Resolver:
             return default
         try:
             if finder is None:
-                return default or Resolved(gjson.Type.STRING, sensor_event_json(event))
+                return default or Resolved(gjson.Type.STRING, self._whole(src, event))
             text = self._text(src, event)
         except (_Unusable, WireError) as error:
             if default is not None:
@@ -139,14 +139,22 @@ class Resolver:
 
     def _text(self, src: TriggerParameterSource, event: Event) -> bytes:
         """The JSON text to look into. Raises `_Unusable`, `WireError`."""
-        at = src.dependency_name, src.from_data
+        at = src.dependency_name, src.from_data, src.all_
         if at not in self._texts:
-            self._texts[at] = _data(event) if src.from_data else context_json(event)
+            part = _data if src.from_data else context_json
+            self._texts[at] = self._list(src, part) if src.all_ else part(event)
         return self._texts[at]
+
+    def _whole(self, src: TriggerParameterSource, event: Event) -> bytes:
+        return self._list(src, sensor_event_json) if src.all_ else sensor_event_json(event)
+
+    def _list(self, src: TriggerParameterSource, part: Callable[[Event], bytes]) -> bytes:
+        """The same of each event of a dependency, as a JSON array; numbers keep their digits."""
+        return b"[%b]" % b",".join([part(one) for one in every(self._events, src.dependency_name)])
 
     def _input(self, src: TriggerParameterSource, text: bytes) -> Any:
         """That text decoded, as templates see it."""
-        at = src.dependency_name, src.from_data
+        at = src.dependency_name, src.from_data, src.all_
         if at not in self._inputs:
             self._inputs[at] = gjson.parse(text).value
         return self._inputs[at]

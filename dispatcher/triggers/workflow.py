@@ -92,6 +92,7 @@ class Workflow(Trigger[WorkflowSpec]):
     def __init__(self, spec: WorkflowSpec, namespace: str, services: Services, *, impersonate: str | None = None) -> None:
         super().__init__(spec, namespace, services, impersonate=impersonate)
         self._arguments = [Argument(name, value) for name, value in spec.arguments.items()]
+        self._asks_all = any(argument.asks_all for argument in self._arguments)
         self._catalogue = Catalogue(services)
 
     @classmethod
@@ -160,7 +161,7 @@ class Workflow(Trigger[WorkflowSpec]):
         return self.settings.namespace or self.namespace
 
     def _values(self, events: Mapping[str, Event]) -> dict[str, str]:
-        root = template_root(events)
+        root = template_root(events, all_too=self._asks_all)
         return {argument.name: argument.value(events, root) for argument in self._arguments}
 
     def _verify(self, declared: Declared, values: Mapping[str, str]) -> None:

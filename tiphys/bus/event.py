@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,11 +19,13 @@ import orjson
 from tiphys.errors import JsonError
 from tiphys.languages import gjson, gojson, gotemplate_names
 
-__all__ = ["DEFAULT_BUS", "NOT_JSON", "Event", "rfc3339", "rfc3339_now", "template_root"]
+__all__ = ["ALL", "DEFAULT_BUS", "NOT_JSON", "Event", "Events", "every", "rfc3339", "rfc3339_now", "template_root"]
 
 DEFAULT_BUS: Final = "default"
 _JSON: Final = "application/json"
 _NO_EXTENSIONS: Final[Mapping[str, str]] = {}
+ALL: Final = "all"
+"""Under which templates find the lists of all events."""
 
 
 class _NotJson:
@@ -109,13 +111,42 @@ class Event:
         object.__setattr__(self, "_document", None)
 
 
-def template_root(events: Mapping[str, Event]) -> dict[str, Any]:
+class Events(dict[str, Event]):
+    """The events of a firing by dependency: the latest of each. `earlier` has, where there are several (`hold: all`), those before it,
+    oldest first."""
+
+    __slots__ = ("earlier",)
+
+    def __init__(self, latest: Mapping[str, Event], earlier: Mapping[str, Sequence[Event]] | None = None) -> None:
+        super().__init__(latest)
+        self.earlier: Mapping[str, Sequence[Event]] = earlier or {}
+
+
+def every(events: Mapping[str, Event], name: str) -> tuple[Event, ...]:
+    """All events of a dependency, oldest first; none if it has none."""
+    latest = events.get(name)
+    if latest is None:
+        return ()
+    return (*events.earlier.get(name, ()), latest) if isinstance(events, Events) else (latest,)
+
+
+def template_root(events: Mapping[str, Event], *, all_too: bool = False) -> dict[str, Any]:
     """What templates over several events see: each dependency's data by its name, and by the name that a template can write (`_` for
-    every `-`). A dependency whose event is not JSON is absent."""
+    every `-`). A dependency whose event is not JSON is absent.
+
+    With `all_too`, `all` has by the same names the list of the data of all its events, oldest first (`null` for one that is not JSON),
+    unless a dependency is called so.
+    """
     root: dict[str, Any] = {}
     for name, event in events.items():
         if event.payload is not NOT_JSON:
             root[gotemplate_names.field_name(name)] = root[name] = event.payload
+    if all_too and ALL not in root:
+        lists: dict[str, Any] = {}
+        for name in events:
+            found = [None if event.payload is NOT_JSON else event.payload for event in every(events, name)]
+            lists[gotemplate_names.field_name(name)] = lists[name] = found
+        root[ALL] = lists
     return root
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -172,5 +172,5 @@ class Claim:
     target: Target | None = None
     first_attempt: float = 0.0
     decided: float = 0.0
-    earlier: Mapping[str, tuple[Event, ...]] = field(default_factory=dict)
+    earlier: Mapping[str, Sequence[Event]] = field(default_factory=dict)
     behind: bool = False

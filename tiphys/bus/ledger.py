@@ -387,8 +387,8 @@ class Ledger(ABC):
         have been asked for since the claim was given: then it is given again."""
 
     @abstractmethod
-    async def unshelve(self, key: TriggerKey, lane: str | None = None, count: int = 1) -> None:
-        """Let the oldest firings of a lane be given again, so many; without a lane all of the trigger."""
+    async def unshelve(self, key: TriggerKey, lane: str | None = None, count: int = 1) -> int:
+        """Let the oldest firings of a lane be given again, so many; says how many there were. Without a lane all of the trigger (0)."""
 
     @abstractmethod
     async def hasten(self, key: TriggerKey) -> int:

@@ -276,14 +276,14 @@ class Acting:
                 self._claims.put_back(claimed.waiting, claimed.number, 0.0)
                 self._wake.set()
 
-    async def unshelve(self, key: TriggerKey, lane: str | None, count: int) -> None:
+    async def unshelve(self, key: TriggerKey, lane: str | None, count: int) -> int:
         """As `Ledger.unshelve`."""
         trigger = self._store.transaction.triggers.get(key)
         if trigger is None:
-            return
+            return 0
         if lane is None:
             self._again(key, trigger)
-            return
+            return 0
         now, stored = self._store.clock(), lane_key(lane)
         rows = await self._store.read(lambda reader: reader.all("head_of_lane", trigger=trigger, lane=stored, limit=count))
         waiting = self._claims.trigger(key, trigger)
@@ -293,6 +293,7 @@ class Acting:
             elif not_before <= now:
                 self._claims.put_back(waiting, number, 0.0)
                 self._wake.set()
+        return len(rows)
 
     def _again(self, key: TriggerKey, trigger: int) -> None:
         """All of a trigger's firings are looked for in the file anew, those that were shelved as well."""

@@ -209,9 +209,9 @@ class SqliteLedger(Ledger):
         """As `Ledger.shelve`."""
         self._acting.shelve(claim)
 
-    async def unshelve(self, key: TriggerKey, lane: str | None = None, count: int = 1) -> None:
+    async def unshelve(self, key: TriggerKey, lane: str | None = None, count: int = 1) -> int:
         """As `Ledger.unshelve`."""
-        await self._acting.unshelve(key, lane, count)
+        return await self._acting.unshelve(key, lane, count)
 
     async def hasten(self, key: TriggerKey) -> int:
         """As `Ledger.hasten`."""
