@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.app.staging import act, acts, sensor, staged, verdicts
+from tiphys.errors import SettingsError
 
 DEPENDENCY = "- {name: dep, eventSourceName: hooks, eventName: in}"
 TEMPLATE = """\
@@ -151,8 +152,10 @@ async def test_an_object_from_a_configmap_that_is_not_among_the_files_fails_with
 async def test_what_would_be_fetched_is_not_and_says_how_to_give_it() -> None:
     async with staged(k8s(FROM_URL)) as play:
         made = act(await play.event("hooks", "in"))
+    assert made.unknown
     assert made.error == (
-        "NotFetched: source.url is fetched when the trigger fires, and a dry run fetches nothing; give what it holds: --source ci/run=FILE"
+        'source.url {"path":"https://example.invalid/ci.yaml"}: is fetched when the trigger fires, and a dry run fetches nothing; '
+        "give what it holds: --source ci/run=FILE"
     )
 
 
@@ -164,6 +167,12 @@ async def test_what_would_be_fetched_can_be_given_and_each_of_its_objects_is_a_f
     assert [one.error for one in made] == ["", ""]
     assert [one.preview["data"] for one in made] == [{"text": "fetched"}, {"text": "as well", "n": "7"}]
     assert len({one.firing for one in made}) == 2
+
+
+async def test_what_is_given_for_a_trigger_that_is_not_there_is_refused() -> None:
+    with pytest.raises(SettingsError, match="--source ci/rum: names no trigger; the triggers are ci/run"):
+        async with staged(k8s(FROM_URL), sources={"ci/rum": NOTE}):
+            pass
 
 
 # -- failures

@@ -269,10 +269,7 @@ async def test_an_event_of_the_journal_becomes_a_case_that_holds(home: Path) -> 
     folder = await asyncio.to_thread(default_folder, [home], one)
     assert folder == home / "cases/hooks-in-11111111"
     file = await asyncio.to_thread(write_case, folder, [home], [one])
-    assert file.read_text() == (
-        "about: As recorded on 2026-01-05.\nat: '2026-01-05T08:00:01.000Z'\n"
-        "steps:\n- event: event.json\n  at: '2026-01-05T08:00:01.000Z'\n"
-    )
+    assert file.read_text() == ("about: As recorded on 2026-01-05.\nat: '2026-01-05T08:00:01.000Z'\nsteps:\n- event: event.json\n")
     (result,) = await run([file], update=True)
     assert (result.error, result.updated) == ("", True)
     (result,) = await run([file])
@@ -342,10 +339,12 @@ def test_the_command_compares_with_an_expectation_and_writes_it(home: Path) -> N
         (["manifests.yaml", "--event", "event.json", "--source", "x"], 2, "write SENSOR/TRIGGER=FILE"),
         (["manifests.yaml", "--request", "event.json"], 2, "is no HTTP request"),
         (["broken.yaml", "--event", "event.json"], 3, "refused: broken.yaml:"),
+        (["broken.yaml", "--event", "data.json"], 3, "refused: broken.yaml:"),
     ],
 )
 def test_what_is_asked_wrongly_is_one_sentence(home: Path, arguments: list[str], code: int, said: str) -> None:
     (home / "event.json").write_text('{"source": "hooks", "event": "in", "data": {}}')
     (home / "broken.yaml").write_text(MANIFESTS.replace("eventName: in", "eventNam: in"))
+    (home / "data.json").write_text("{}")
     found = tiphys(*arguments, folder=home, code=code)
     assert any(one in found for one in said.split("|")), found

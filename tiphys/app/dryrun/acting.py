@@ -11,11 +11,12 @@ from dispatcher.artifact import Source, chosen
 from dispatcher.program import TriggerProgram
 from dispatcher.trigger import Trigger, Work
 from tiphys.app.dryrun.outcomes import Act
-from tiphys.app.dryrun.world import FileKube, FileServices, NotAmongFiles
+from tiphys.app.dryrun.world import FileKube, FileServices, NotAmongFiles, NotFetched
 from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target, TriggerKey
 from tiphys.bus.identity import firing_id
 from tiphys.bus.ledger import Ledger
-from tiphys.errors import TiphysError, TriggerError
+from tiphys.errors import TiphysError, shorten
+from tiphys.schema.model import Model
 
 __all__ = ["Acting"]
 
@@ -60,8 +61,10 @@ class Acting:
                 return await self._rendered(act, program, claim)
             except NotAmongFiles as missing:
                 return await self._unseen(act, program, claim, missing)
+        except (NotAmongFiles, NotFetched) as missing:
+            return replace(act, error=str(missing), unknown=True), ()
         except TiphysError as error:
-            if isinstance(error, NotAmongFiles) or not self._is_final(error, program):
+            if not self._is_final(error, program):
                 return replace(act, error=str(error)), ()
             return replace(act, error=str(error)), () if firing.dlq else program.instead(firing)
         except Exception as error:  # noqa: BLE001  the service makes an outcome of it as well, and the other firings are shown
@@ -99,13 +102,16 @@ class Acting:
 
 
 def _without_fetching(trigger: Trigger[Any], name: str, sources: Mapping[str, str]) -> Trigger[Any]:
-    """The trigger with a given text in place of what its source would fetch. Raises `TriggerError` where none is given."""
+    """The trigger with a given text in place of what its source would fetch. Raises `NotFetched` where none is given."""
     source = getattr(trigger.settings, "source", None)
-    if not isinstance(source, Source) or (key := chosen(source)[0].key) in _AMONG_FILES:
+    if not isinstance(source, Source):
+        return trigger
+    artifact, value = chosen(source)
+    if artifact.key in _AMONG_FILES:
         return trigger
     if (text := sources.get(name)) is None:
-        problem = f"source.{key} is fetched when the trigger fires, and a dry run fetches nothing; give what it holds: --source {name}=FILE"
-        raise TriggerError("NotFetched", problem, transient=True)
+        where = value.model_dump_json(by_alias=True, exclude_defaults=True) if isinstance(value, Model) else shorten(value)
+        raise NotFetched(f"source.{artifact.key} {where}", name)
     settings = trigger.settings.model_copy(update={"source": type(source)(inline=text)})
     return type(trigger)(settings, trigger.namespace, trigger.services, impersonate=trigger.impersonate)
 

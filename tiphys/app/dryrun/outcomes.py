@@ -13,7 +13,7 @@ __all__ = ["Act", "Arrived", "Came", "StillHeld"]
 class Act:
     """What a firing would do. `does` is a line for people (`create Workflow argo/ci-…`); `preview` is what the trigger would send: of a
     creation the object; `None` where `error` says why it cannot be made. `notes` say what the dry run could not know. `dlq`: it is what the
-    trigger's `dlqTrigger` does."""
+    trigger's `dlqTrigger` does. `unknown`: the service could do it, and only the dry run lacks what `error` names."""
 
     sensor: str
     trigger: str
@@ -25,6 +25,7 @@ class Act:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     dlq: bool = False
+    unknown: bool = False
 
     @property
     def is_object(self) -> bool:

@@ -45,9 +45,10 @@ def write_case(folder: Path, manifests: Sequence[Path], recorded: Sequence[Recor
         name = "event.json" if len(recorded) == 1 else f"{number}-{one.shown['source']}-{one.shown['event']}.json"
         (folder / name).write_bytes(one.document)
         steps.append({"event": name, "at": one.shown["stored"]})
-    case: dict[str, Any] = {"about": f"As recorded on {steps[0]['at'][:10]}."}
+    start = steps[0].pop("at")
+    case: dict[str, Any] = {"about": f"As recorded on {start[:10]}."}
     if [path.resolve() for path in manifests] != [folder.parent.parent.resolve()] or folder.parent.name != "cases":
         case["manifests"] = [os.path.relpath(path, folder) for path in manifests]
-    case |= {"at": steps[0]["at"], "steps": steps}
+    case |= {"at": start, "steps": steps}
     file.write_text(dump_yaml(case))
     return file

@@ -64,6 +64,7 @@ class DryRun:
         sources: Mapping[str, str],
     ) -> None:
         self.problems: list[str] = []
+        self._sources = sources
         self._clock, self._scripts, self._namespace = clock, scripts, namespace
         self._ids, self._answering, self._decided = Ids(), Answering(), asyncio.Event()
         self._log, self._ledger = Published(bus.log), bus.ledger
@@ -96,6 +97,14 @@ class DryRun:
             first[key] = where
             await self._catalog.put(document, "files")
         self.problems += [str(error) for entry in self._catalog.entries for error in entry.errors]
+        self._check_sources()
+
+    def _check_sources(self) -> None:
+        """Raises `SettingsError` for a text that no trigger would use."""
+        names = [f"{key.sensor}/{key.trigger}" for key in self._programs.known]
+        for name in self._sources:
+            if name not in names:
+                raise SettingsError(f"--source {name}", "names no trigger", f"the triggers are {', '.join(names) or 'none'}")
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

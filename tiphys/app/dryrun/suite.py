@@ -16,7 +16,7 @@ from tiphys.app.dryrun.comparing import difference, updated
 from tiphys.app.dryrun.outcomes import Arrived, StillHeld
 from tiphys.app.dryrun.paths import Manifests
 from tiphys.app.dryrun.stage import open_dry_run
-from tiphys.errors import TiphysError
+from tiphys.errors import SettingsError, TiphysError
 
 __all__ = ["CaseResult", "Performance", "perform", "run_suite"]
 
@@ -50,8 +50,14 @@ async def perform(
 ) -> Performance:
     """Put manifests on a stage and let things arrive. Raises `SettingsError` for an arrival that cannot be placed."""
     async with open_dry_run(manifests.documents, scripts, at=at, namespace=namespace, secrets=secrets, sources=sources) as stage:
-        arrived = [await stage.arrive(one) for one in arrivals]
-        return Performance(arrived, stage.held(), [*manifests.problems, *stage.problems])
+        problems = [*manifests.problems, *stage.problems]
+        try:
+            arrived = [await stage.arrive(one) for one in arrivals]
+        except SettingsError:
+            if not problems:
+                raise
+            arrived = []  # one cannot be placed since a manifest is refused, which is what must be corrected
+        return Performance(arrived, stage.held(), problems)
 
 
 @dataclass(frozen=True, slots=True)

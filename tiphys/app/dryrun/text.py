@@ -84,7 +84,7 @@ def _finding(finding: Mapping[str, Any], margin: str, paint: Paint) -> Iterator[
 def _act(act: Act, paint: Paint) -> Iterator[str]:
     instead = "dlqTrigger: " if act.dlq else ""
     if act.error:
-        yield f"{instead}{paint('fails', 'errored')}: {act.error}"
+        yield f"{instead}{paint('not shown', 'held') if act.unknown else paint('fails', 'errored')}: {act.error}"
         return
     yield f"{instead}{paint(act.does, 'fired')}"
     for text in act.warnings:

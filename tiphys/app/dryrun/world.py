@@ -20,7 +20,7 @@ from tiphys.clients.kube import Kube, KubeObject, Listing, OnWatchTrouble, Resou
 from tiphys.errors import ClientError, SecretError
 from tiphys.schema.secret import ConfigMapRef, SecretRef, Secrets
 
-__all__ = ["FileKube", "FileObjects", "FileSecrets", "FileServices", "NotAmongFiles"]
+__all__ = ["FileKube", "FileObjects", "FileSecrets", "FileServices", "NotAmongFiles", "NotFetched"]
 
 _Key = tuple[str, str, str]
 _NO_TOUCH: Final = "a dry run changes nothing"
@@ -32,6 +32,14 @@ class NotAmongFiles(ClientError):  # noqa: N818  named for what is the matter wi
     def __init__(self, kind: str, namespace: str, name: str) -> None:
         where = f"{namespace}/{name}" if namespace else name
         super().__init__(f"{kind} {where}", "is not among the files; add a manifest of it to see what would become of it")
+
+
+class NotFetched(ClientError):  # noqa: N818  as above
+    """What a trigger's source would fetch is not given. `source` says what it is, `trigger` is `SENSOR/TRIGGER`."""
+
+    def __init__(self, source: str, trigger: str) -> None:
+        given = f"give what it holds: --source {trigger}=FILE"
+        super().__init__(source, f"is fetched when the trigger fires, and a dry run fetches nothing; {given}")
 
 
 class FileObjects:
