@@ -19,18 +19,33 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from dispatcher.retry import SOURCE_UNAVAILABLE
-from tiphys.errors import ClientError, Refused, TriggerError
+from tiphys.errors import ClientError, NotAllowed, Refused, TriggerError
 
-__all__ = ["SECONDS", "Fetching", "failure", "fetching"]
+__all__ = ["SECONDS", "Fetching", "Same", "failure", "fetching"]
 
 SECONDS: Final = 60.0
 """The time limit of one fetch."""
 
-_FOR_GOOD: Final = ("SymbolicLink", "Submodule", "TooLarge", "Place", "Address", "Protocol", "Private")
+_FOR_GOOD: Final = ("SymbolicLink", "Submodule", "TooLarge", "Place", "Address", "Protocol")
 _KEPT: Final = 256
 _KEPT_BYTES: Final = 32 << 20
 
 Objects = Sequence[bytes]
+
+
+class Same:
+    """Part of a key: this very object, which is kept as long as the key, so that no other one takes its place."""
+
+    __slots__ = ("_one",)
+
+    def __init__(self, one: object) -> None:
+        self._one = one
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other._one is self._one
+
+    def __hash__(self) -> int:
+        return id(self._one)
 
 
 @dataclass(slots=True, eq=False)
@@ -107,6 +122,8 @@ def fetching() -> Fetching:
 
 def failure(where: str, error: ClientError) -> TriggerError:
     """What an error of a fetch means for the attempt; `where` begins its text."""
+    if isinstance(error, NotAllowed) or isinstance(error.__cause__, NotAllowed):  # at once, or by a redirect
+        return TriggerError("SourceRefused", f"{where}: {error}")
     if not isinstance(error, Refused) or error.status in (408, 425, 429) or error.status >= 500:
         return TriggerError(SOURCE_UNAVAILABLE, f"{where}: {error}", transient=True)
     if error.reason in _FOR_GOOD:

@@ -15,6 +15,7 @@
     │   └── UnknownRecord                          no such event, firing or manifest
     ├── ClientError                  exit code 5   a server that we call
     │   ├── Unreachable                            no connection was made: nothing was done there
+    │   │   └── NotAllowed                         the settings keep requests away from there
     │   ├── OutcomeUnknown                         cut off after the request left: it may have been done
     │   └── Refused                                the server answered, and the answer is no
     ├── SecretError                                a secret that is absent or cannot be read now
@@ -42,6 +43,7 @@ __all__ = [
     "JsonError",
     "LanguageError",
     "ManifestError",
+    "NotAllowed",
     "OutcomeUnknown",
     "PathError",
     "PatternError",
@@ -291,6 +293,10 @@ class ClientError(TiphysError):
 
 class Unreachable(ClientError):
     """No connection could be made, so nothing was done there."""
+
+
+class NotAllowed(Unreachable):
+    """The service's settings keep requests away from there, so that none was made."""
 
 
 class OutcomeUnknown(ClientError):

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from pydantic import Field
 
 from dispatcher.artifact import LARGEST, Artifact, objects_of, register_artifact
-from dispatcher.fetching import failure, fetching
+from dispatcher.fetching import Same, failure, fetching
 from dispatcher.trigger import Notice, Services
 from tiphys.clients import git
 from tiphys.clients.github import API, GithubApp, installation_token
@@ -149,7 +149,7 @@ class Git(Artifact):
             return await objects_of(file.content, f"source.git: {value.file_path} at {file.commit[:12]}")
 
         oldest = since - (duration.seconds(value.ttl) if value.ttl else 0.0)
-        return await fetching().get((cls.key, id(services), namespace, value.model_dump_json()), oldest, fetch)
+        return await fetching().get((cls.key, Same(services), namespace, value.model_dump_json()), oldest, fetch)
 
 
 def _credential_faults(value: GitArtifact) -> list[FieldError]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from dispatcher.artifact import LARGEST, Artifact, objects_of, register_artifact
-from dispatcher.fetching import failure, fetching
+from dispatcher.fetching import Same, failure, fetching
 from dispatcher.trigger import Notice, Services
 from tiphys.clients import s3
 from tiphys.errors import ClientError, FieldError, TriggerError
@@ -103,4 +103,4 @@ class S3(Artifact):
                 raise failure("source.s3", error) from error
             return await objects_of(text, f"source.s3: {value.bucket.key} in the bucket {value.bucket.name}")
 
-        return await fetching().get((cls.key, id(services), namespace, value.model_dump_json()), since, fetch)
+        return await fetching().get((cls.key, Same(services), namespace, value.model_dump_json()), since, fetch)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from dispatcher.artifact import LARGEST, Artifact, objects_of, register_artifact
-from dispatcher.fetching import SECONDS, failure, fetching
+from dispatcher.fetching import SECONDS, Same, failure, fetching
 from dispatcher.trigger import Notice, Services
 from tiphys.clients.http import HttpRequest, TlsMaterial, destination, flaw_in_url
 from tiphys.errors import ClientError, FieldError, Refused, TriggerError
@@ -70,4 +70,4 @@ class Url(Artifact):
                 raise failure("source.url", error) from error
             return await objects_of(answer.body, f"source.url: {target}")
 
-        return await fetching().get((cls.key, id(client), value.path, value.verify_cert), since, fetch)
+        return await fetching().get((cls.key, Same(client), value.path, value.verify_cert), since, fetch)

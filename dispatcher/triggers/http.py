@@ -21,7 +21,7 @@ from dispatcher.trigger import Notice, Request, Trigger, Work, register
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, Target
 from tiphys.clients.http import HttpRequest, TlsMaterial, destination, flaw_in_header, flaw_in_url
-from tiphys.errors import FaultKind, FieldError, Refused, TriggerError
+from tiphys.errors import FaultKind, FieldError, NotAllowed, Refused, TriggerError
 from tiphys.schema.model import Model, field_errors, problem
 from tiphys.schema.secret import ConfigMapRef, SecretRef
 from tiphys.schema.tls import TLSConfig
@@ -183,7 +183,8 @@ class Http(Trigger[HttpSpec]):
         return Request(target, preview, call, tuple(warnings))
 
     async def execute(self, request: Request, firing: Firing) -> Target:
-        """Send it. Raises `SecretError`, `Unreachable`, `OutcomeUnknown`, and `Refused` for a status that the policy does not allow."""
+        """Send it. Raises `SecretError`, `TriggerError`, `Unreachable`, `OutcomeUnknown`, and `Refused` for a status that the policy
+        does not allow."""
         client = self.services.http
         if client is None:
             raise TriggerError("NoHttp", "requests cannot be sent here", transient=True)
@@ -199,9 +200,12 @@ class Http(Trigger[HttpSpec]):
             user, password = [await self._secret(ref) for ref in (spec.basic_auth.username, spec.basic_auth.password)]
             _put(headers, "Authorization", f"Basic {base64.b64encode(user + b':' + password).decode()}")
         tls = await self._tls(spec.tls) if spec.tls is not None else None
-        answer = await client.send(
-            HttpRequest(spec.method, spec.url, [*headers.items()], call.body, spec.host, self.patience(request), tls)
-        )
+        try:
+            answer = await client.send(
+                HttpRequest(spec.method, spec.url, [*headers.items()], call.body, spec.host, self.patience(request), tls)
+            )
+        except NotAllowed as error:
+            raise TriggerError("TargetNotAllowed", str(error)) from error
         status = self.policy.status if self.policy is not None else None
         if status is not None and answer.status not in status.allow:
             text = f"answered {answer.status}, and policy.status allows {', '.join(map(str, status.allow))}"

@@ -18,7 +18,8 @@ from tiphys.clients.git import LARGEST_FILE, Credentials, Git, flaw_in_path, fla
 from tiphys.clients.git.address import parse
 from tiphys.clients.git.pinning import configuration_of
 from tiphys.clients.git.reading import Files
-from tiphys.errors import ClientError, Refused, Unreachable
+from tiphys.clients.targets import Targets
+from tiphys.errors import ClientError, NotAllowed, Refused, Unreachable
 
 
 @pytest.fixture
@@ -317,13 +318,23 @@ async def test_a_server_that_says_nothing_is_given_up_and_nothing_is_left_behind
 
 
 async def test_with_public_targets_only_a_private_address_is_refused(tmp_path: Path, server: Server, url: str) -> None:
-    client = Git(tmp_path / "cache", public_only=True)
+    client = Git(tmp_path / "cache", targets=Targets(public_only=True))
 
     for address in (url, url.replace("127.0.0.1", "localhost"), "git@127.0.0.1:a/b.git", "ssh://git@localhost/a/b"):
-        assert await refusal(client, address, "refs/heads/main", "ci/build.yaml") == (403, "Private")
+        with pytest.raises(NotAllowed, match="no public address"):
+            await client.read(address, "refs/heads/main", "ci/build.yaml")
 
     client.close()
     assert server.requests == []
+
+
+@pytest.mark.parametrize("allowed", ["127.0.0.0/8", "127.0.0.1"])
+async def test_what_the_settings_allow_beside_public_addresses_is_gone_to(tmp_path: Path, url: str, allowed: str) -> None:
+    client = Git(tmp_path / "cache", targets=Targets(public_only=True, allowed=(allowed,)))
+
+    assert (await client.read(url, "refs/heads/main", "ci/build.yaml")).content == b"kind: A\n"
+
+    client.close()
 
 
 async def test_a_name_that_was_looked_up_once_is_not_looked_up_again_by_git(client: Git, server: Server) -> None:

@@ -20,6 +20,7 @@ from tiphys.clients.http import (
     flaw_in_url,
     open_http,
 )
+from tiphys.clients.targets import Targets
 from tiphys.errors import OutcomeUnknown, Unreachable
 
 
@@ -264,7 +265,7 @@ def test_keys_are_not_shown() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "10.0.0.1", "[::1]", "169.254.169.254", "[::ffff:10.0.0.1]"])
 async def test_private_addresses_are_out_of_reach_where_only_public_ones_are_allowed(host: str) -> None:
-    async with open_http(HttpSettings(public_only=True)) as client:
+    async with open_http(HttpSettings(targets=Targets(public_only=True))) as client:
         with pytest.raises(Unreachable, match="public address"):
             await client.send(HttpRequest("GET", f"http://{host}:1/"))
 
@@ -272,7 +273,7 @@ async def test_private_addresses_are_out_of_reach_where_only_public_ones_are_all
 async def test_a_redirect_leads_to_no_private_address_either(target: HttpTarget, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", target.url)
     target.answers = [(307, {"Location": "http://169.254.169.254/latest/meta-data"})]
-    async with open_http(HttpSettings(public_only=True)) as client:
+    async with open_http(HttpSettings(targets=Targets(public_only=True))) as client:
         with pytest.raises(OutcomeUnknown, match="public address"):
             await client.send(HttpRequest("GET", "http://target.example/"))
 

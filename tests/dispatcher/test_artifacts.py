@@ -28,6 +28,7 @@ from tiphys.bus.firing import FiringState, TriggerKey
 from tiphys.clients import files, git
 from tiphys.clients.http import HttpSettings, open_http
 from tiphys.clients.kube import Kube
+from tiphys.clients.targets import Targets
 from tiphys.errors import SecretError, TriggerError
 
 OBJECT = "apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: made-}\ndata: {commit: none}\n"
@@ -141,11 +142,22 @@ async def test_an_answer_over_the_limit_is_refused_and_not_cut(world: World, tar
 
 
 async def test_a_url_leads_only_where_the_settings_allow(target: HttpTarget) -> None:
-    async with open_http(HttpSettings(public_only=True)) as client:
+    async with open_http(HttpSettings(targets=Targets(public_only=True))) as client:
         error = await failing({"url": {"path": f"{target.url}/a"}}, World(http=client))
 
     assert "not allowed by this service's settings" in str(error)
+    assert (error.reason, error.transient) == ("SourceRefused", False)
     assert target.requests == []
+
+
+async def test_a_redirect_leads_only_where_the_settings_allow(target: HttpTarget) -> None:
+    target.answers = [(302, {"Location": "http://169.254.169.254/latest/meta-data"})]
+
+    async with open_http(HttpSettings(targets=Targets(public_only=True, allowed=["127.0.0.0/8"]))) as client:
+        error = await failing({"url": {"path": f"{target.url}/a"}}, World(http=client))
+
+    assert (error.reason, error.transient) == ("SourceRefused", False)
+    assert len(target.requests) == 1
 
 
 async def test_what_is_no_object_heals_when_it_is_corrected(world: World, target: HttpTarget) -> None:

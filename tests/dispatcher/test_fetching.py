@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from dispatcher.fetching import Fetching, failure
+from dispatcher.fetching import Fetching, Same, failure
 from dispatcher.retry import RetryPolicy, decide
 from tiphys.bus.firing import OutcomeKind
-from tiphys.errors import ClientError, OutcomeUnknown, Refused, TriggerError, Unreachable
+from tiphys.errors import ClientError, NotAllowed, OutcomeUnknown, Refused, TriggerError, Unreachable
 
 
 class Shelf:
@@ -112,6 +112,18 @@ async def test_a_fetch_that_takes_too_long_is_tried_again_soon() -> None:
         await fetching.get("a", time.time(), shelf.fetch, seconds=0.01)
 
 
+async def test_what_one_object_fetched_is_not_given_to_another_that_takes_its_place_in_memory() -> None:
+    fetching, shelf = Fetching(), Shelf()
+    since = time.time()
+
+    for _ in range(50):
+        await fetching.get((Same(object()), "a"), since, shelf.fetch)
+
+    assert shelf.fetched == 50
+    one = object()
+    assert [await fetching.get(Same(one), since, shelf.fetch) for _ in range(2)] == [(b"51",)] * 2
+
+
 async def test_what_is_kept_is_bounded() -> None:
     fetching = Fetching()
     since = time.time()
@@ -139,7 +151,7 @@ async def large() -> Sequence[bytes]:
         (Refused("host", 401, "Unauthorized", "who?"), "SourceRefused", OutcomeKind.RELEASED, 10),
         (Refused("host", 403, "SymbolicLink", "a link"), "SourceRefused", OutcomeKind.DEAD, 0),
         (Refused("host", 413, "TooLarge", "large"), "SourceRefused", OutcomeKind.DEAD, 0),
-        (Refused("host", 403, "Private", "inside"), "SourceRefused", OutcomeKind.DEAD, 0),
+        (NotAllowed("host", "inside"), "SourceRefused", OutcomeKind.DEAD, 0),
     ],
 )
 def test_what_an_error_of_a_fetch_means_for_the_attempt(error: ClientError, reason: str, kind: OutcomeKind, waits: int) -> None:

@@ -20,7 +20,8 @@ from tests.clients.test_http import serving
 from tests.dispatcher.support import KEY, Recorder, World, decided, ended, event, firing, program, until
 from tiphys.bus.firing import FiringState
 from tiphys.bus.sqlite.bus import SqliteBus
-from tiphys.clients.http import HttpClient, open_http
+from tiphys.clients.http import HttpClient, HttpSettings, open_http
+from tiphys.clients.targets import Targets
 from tiphys.errors import FieldError, OutcomeUnknown, Refused, SecretError, TriggerError
 from tiphys.schema.secret import ConfigMapRef, SecretRef
 
@@ -425,3 +426,15 @@ async def test_a_trigger_may_ask_for_more_time_than_an_attempt_has_otherwise(tar
 
 def test_the_model_of_an_entry_takes_http() -> None:
     assert isinstance(trigger_model().model_validate(entry("http://x.example", timeout=5)), TriggerSpec)
+
+
+async def test_a_target_that_the_settings_do_not_allow_is_a_dead_letter_at_once(target: HttpTarget) -> None:
+    async with open_http(HttpSettings(targets=Targets(public_only=True))) as client:
+        made = program(entry(target.url), World(http=client))
+        one = firing()
+        request = await render(made, {"dep": event()}, one)
+        with pytest.raises(TriggerError) as refused:
+            await made.trigger({}).execute(request, one)
+
+    assert (refused.value.reason, refused.value.transient) == ("TargetNotAllowed", False)
+    assert target.requests == []

@@ -49,6 +49,7 @@ from tiphys.bus.sqlite import SqliteBus, SqliteSettings
 from tiphys.clients import files, git
 from tiphys.clients.http import HttpClient, HttpSettings, open_http
 from tiphys.clients.kube import Kube, KubeSecrets, connect
+from tiphys.clients.targets import Targets
 from tiphys.errors import SettingsError, StoreError, StoreUnavailable
 from tiphys.schema.secret import Secrets
 
@@ -218,9 +219,9 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         if settings.local:
             kubeconfig = await stack.enter_async_context(embedded_kubernetes(settings.data, settings.kubernetes_port))
         kube = await stack.enter_async_context(connect(kubeconfig, context=settings.context or None))
-        public_only = settings.http_targets == "public"
+        targets = Targets(settings.http_targets == "public", settings.http_allowed)
         local_files = settings.local or settings.file_repositories
-        repositories = git.Git(settings.data / "git", allow_file=local_files, public_only=public_only)
+        repositories = git.Git(settings.data / "git", allow_file=local_files, targets=targets)
         stack.callback(repositories.close)
         git.use(repositories)
         files.use(settings.file_sources)
@@ -242,7 +243,7 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         answering = Answering(metrics)
         ingress = Ingress(IngressSettings(host=settings.host, bind=_bind(settings), stop=settings.drain), answering)
         room = Room(log, bus.ledger, kube_secrets, ingress, observer=answering)
-        http = await stack.enter_async_context(open_http(HttpSettings(public_only=public_only)))
+        http = await stack.enter_async_context(open_http(HttpSettings(targets=targets)))
         services = _Services(kube, kube_secrets, templates, http)
         accounts = Accounts(services, impersonate=settings.impersonate)
         rooms = Rooms(bus.ledger, room, matcher, dispatcher, services, accounts)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tiphys.clients.targets import flaw_in_target
 from tiphys.errors import SettingsError, shorten
 
 __all__ = ["Settings", "load_settings", "settings_page"]
@@ -54,6 +55,11 @@ class Settings(BaseModel):
         description="Where `http` triggers and a trigger's `source.url` and `source.git` may go: anywhere, or not to addresses of this "
         "machine and of private networks.",
     )
+    http_allowed: tuple[str, ...] = Field(
+        (),
+        description="With `public`: where they may go as well. Networks (`10.20.0.0/16`), hosts (`gitea.internal`), all hosts below a name "
+        "(`.svc.cluster.local`).",
+    )
     adopt: Literal["all", "labelled"] = Field(
         "all",
         description="Objects of a cluster that are run: `all` but those that argo-events runs, or those with the label "
@@ -92,6 +98,14 @@ class Settings(BaseModel):
     drain: float = Field(10, ge=0, description="Time for requests and for running triggers at a stop, each.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or for people.")
+
+    @field_validator("http_allowed")
+    @classmethod
+    def _networks_and_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if flaw := flaw_in_target(text):
+                raise ValueError(flaw)
+        return value
 
 
 def load_settings(flags: Mapping[str, Any], config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:

@@ -33,7 +33,8 @@ from yarl import URL
 
 from tiphys.clients.kube.backoff import retry_after
 from tiphys.clients.kube.proxies import proxy_for
-from tiphys.errors import OutcomeUnknown, SettingsError, Unreachable
+from tiphys.clients.targets import ANYWHERE, Targets
+from tiphys.errors import NotAllowed, OutcomeUnknown, SettingsError, Unreachable
 
 __all__ = [
     "Answer",
@@ -44,7 +45,6 @@ __all__ = [
     "destination",
     "flaw_in_header",
     "flaw_in_url",
-    "is_public",
     "open_http",
 ]
 
@@ -61,13 +61,13 @@ _OF_THE_TRANSPORT: Final = frozenset(("host", "content-length", "transfer-encodi
 class HttpSettings:
     """`connect_timeout` in seconds, `answer` the bytes of an answer that are read, `redirects` how many are followed.
 
-    `public_only` refuses addresses of the machine itself and of private networks (SSRF); behind a proxy it is the proxy's to do.
+    `targets` says where requests may go (SSRF); behind a proxy names are the proxy's to judge.
     """
 
     connect_timeout: float = 10.0
     answer: int = 64 * 1024
     redirects: int = 10
-    public_only: bool = False
+    targets: Targets = ANYWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,39 +148,32 @@ async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
         raise aiohttp.ClientPayloadError(f"the connection was cut: {error}") from error
 
 
-class _PublicResolver(AbstractResolver):
-    """Names, but for those that lead to private addresses: asked where the connection is made, so that no second answer slips through."""
+class _Resolver(AbstractResolver):
+    """Names, without the addresses that may not be gone to."""
 
-    def __init__(self) -> None:
+    def __init__(self, targets: Targets) -> None:
         self._system = ThreadedResolver()
+        self._targets = targets
 
     async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[ResolveResult]:
-        """The public addresses. Raises `OSError` if there are none."""
+        """The addresses that may be gone to. Raises `NotAllowed` if there are none."""
         found = await self._system.resolve(host, port, family)
-        public = [one for one in found if is_public(one["host"])]
-        if not public:
-            raise OSError(f"{host} has no public address, and others are not allowed by this service's settings")
-        return public
+        if self._targets.host(host):
+            return found
+        allowed = [one for one in found if self._targets.address(one["host"])]
+        if not allowed:
+            raise self._targets.refuse(host, host)
+        return allowed
 
     async def close(self) -> None:
         """Nothing is open."""
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the open Internet; true for a name, about which its resolver decides."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return True  # a name: the resolver decides
-    mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found).is_global and not found.is_multicast
 
 
 @asynccontextmanager
 async def open_http(settings: HttpSettings | None = None) -> AsyncIterator[HttpClient]:
     """A client, closed at the end of the block."""
     chosen = settings or HttpSettings()
-    resolver = _PublicResolver() if chosen.public_only else None
+    resolver = _Resolver(chosen.targets) if chosen.targets.public_only else None
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30, resolver=resolver)
     agent = f"tiphys/{await asyncio.to_thread(version_of, 'tiphys')}"
     async with aiohttp.ClientSession(
@@ -226,8 +219,9 @@ class HttpClient:
 
     async def _exchange(self, request: HttpRequest, secure: ssl.SSLContext | bool, deadline: float) -> tuple[int, str, Answer]:
         target = destination(request.method, request.url)
-        if self._settings.public_only and not is_public(urlsplit(request.url).hostname or ""):
-            raise Unreachable(target, "is no public address, and others are not allowed by this service's settings")
+        host, targets = urlsplit(request.url).hostname or "", self._settings.targets
+        if not (targets.host(host) or targets.address(host)):
+            raise targets.refuse(target, host)
         left = max(0.001, deadline - asyncio.get_running_loop().time())
         limits = aiohttp.ClientTimeout(total=left, connect=min(self._settings.connect_timeout, left), ceil_threshold=float("inf"))
         try:
@@ -244,6 +238,8 @@ class HttpClient:
                 body, complete = await _beginning(response, request.answer or self._settings.answer)
                 answer = Answer(response.status, retry_after(response.headers.get("Retry-After")), body, complete)
                 return response.status, response.headers.get("Location", ""), answer
+        except NotAllowed as error:
+            raise NotAllowed(target, error.problem) from error
         except SettingsError as error:
             raise Unreachable(target, str(error)) from error
         except (

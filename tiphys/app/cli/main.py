@@ -82,6 +82,7 @@ def serve(
     file_repositories: Annotated[bool | None, typer.Option("--file-repositories", help="Let git sources read file://.")] = None,
     file_sources: Annotated[list[Path] | None, typer.Option("--file-sources", help="Folder that source.file may read.")] = None,
     http_targets: Annotated[str | None, typer.Option(help="Where http triggers may go: any, or public.")] = None,
+    http_allowed: Annotated[list[str] | None, typer.Option("--http-allowed", help="Network or host that they may go to.")] = None,
     adopt: Annotated[
         str | None, typer.Option(help="Objects of a cluster that are run: all, or labelled.", show_default=False)
     ] = None,

@@ -1,4 +1,4 @@
-"""A repository on the open Internet, and no other: its host's name is looked up once, and git is sent to the address that was judged.
+"""A repository where requests may go, and no other: its host's name is looked up once, and git is sent to the address that was judged.
 
 Asking twice would let a name answer with a public address first and a private one then. Behind a proxy it is the proxy's to do.
 """
@@ -12,26 +12,27 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from tiphys.clients.git.address import Address
-from tiphys.clients.http import is_public
 from tiphys.clients.kube.proxies import proxy_for
-from tiphys.errors import Refused, Unreachable
+from tiphys.clients.targets import Targets
+from tiphys.errors import Unreachable
 
 __all__ = ["configuration_of", "pin"]
 
 
-def pin(address: Address) -> Address:
-    """The address with one public IP address of its host. Blocks. Raises `Refused` 403 `Private` where there is none, `Unreachable`."""
+def pin(address: Address, targets: Targets) -> Address:
+    """The address with one IP address of its host that may be gone to. Blocks. Raises `NotAllowed` where there is none, `Unreachable`."""
+    if address.protocol == "file" or targets.host(address.host):
+        return address
     if address.protocol != "ssh" and proxy_for(address.url, "", os.environ):
         return address
     try:
         found = socket.getaddrinfo(address.host, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise Unreachable(address.url, f"{address.host} has no address: {error.strerror or error}") from error
-    public = [str(place[0]) for *_, place in found if is_public(str(place[0]))]
-    if not public:
-        text = f"{address.host} has no public address, and others are not allowed by this service's settings"
-        raise Refused(address.url, 403, "Private", text)
-    return replace(address, pinned=public[0])
+    allowed = [str(place[0]) for *_, place in found if targets.address(str(place[0]))]
+    if not allowed:
+        raise targets.refuse(address.url, address.host)
+    return replace(address, pinned=allowed[0])
 
 
 def configuration_of(address: Address) -> Mapping[str, str]:

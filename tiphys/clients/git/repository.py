@@ -27,6 +27,7 @@ from tiphys.clients.git.credentials import Credentials
 from tiphys.clients.git.pinning import configuration_of, pin
 from tiphys.clients.git.process import Process
 from tiphys.clients.git.reading import LARGEST_FILE, File, Files, flaw_in_path, flaw_in_ref
+from tiphys.clients.targets import ANYWHERE, Targets
 from tiphys.errors import ClientError, Refused, Unreachable
 
 __all__ = ["COMMITS", "ZERO", "Change", "Details", "Git", "Refs", "Target"]
@@ -88,8 +89,8 @@ class Git:
 
     `cache` is a folder of its own (created with mode 0700 when first needed; default: `$XDG_CACHE_HOME/tiphys/git`, or below the
     temporary folder). `allow_file` lets `file://` through: whoever writes manifests can then read every repository of this machine
-    that this process can. `processes` bounds git processes in all; `timeout` is for one of them, in seconds. `public_only` keeps `read`
-    from addresses of this machine and of private networks (behind a proxy it is the proxy's to do).
+    that this process can. `processes` bounds git processes in all; `timeout` is for one of them, in seconds. `targets` says
+    where `read` may go (behind a proxy it is the proxy's to judge).
 
     Methods raise `Unreachable`, `Refused` (with the status that HTTP has for it), or plain `ClientError` for the rest, among it a
     git that is not installed.
@@ -100,14 +101,14 @@ class Git:
         cache: Path | None = None,
         *,
         allow_file: bool = False,
-        public_only: bool = False,
+        targets: Targets = ANYWHERE,
         processes: int = 8,
         timeout: float = 60.0,
     ) -> None:
         self._cache = cache if cache is not None else _default_cache()
         self._allowed = ("https", "http", "ssh", "file") if allow_file else ("https", "http", "ssh")
         self._timeout = timeout
-        self._public_only = public_only
+        self._targets = targets
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix="git")
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._files = Files(self._cache, self._remote, self._local)
@@ -151,8 +152,8 @@ class Git:
         for flaw in (flaw_in_path(path), flaw_in_ref(ref) if ref else ""):
             if flaw:
                 raise Refused(url, 400, "Place", f"the ref {ref!r} or the path {path!r} {flaw}")
-        if self._public_only and address.protocol != "file":
-            address = await asyncio.get_running_loop().run_in_executor(self._threads, pin, address)
+        if self._targets.public_only:
+            address = await asyncio.get_running_loop().run_in_executor(self._threads, pin, address, self._targets)
         return await self._files.read(address, ref, path, credentials, most)
 
     # -- one repository, one process
