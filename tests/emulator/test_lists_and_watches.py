@@ -187,9 +187,13 @@ async def test_a_watch_of_one_namespace_sees_no_other(api: Api) -> None:
 
 
 async def test_a_watch_ends_at_its_time_limit_with_a_last_bookmark(api: Api) -> None:
+    elsewhere = f"{api.namespace}-y"
+    await api.made("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": elsewhere}})
     version = (await labelled(api, "a"))["metadata"]["resourceVersion"]
 
     async with api.watch(api.widgets, resourceVersion=version, timeoutSeconds=5, allowWatchBookmarks="true") as stream:
+        # kube-apiserver bookmarks what it has seen of the kind: without a change anywhere that is for its etcd's settings to say
+        await api.made(f"/apis/{api.group}/v1/namespaces/{elsewhere}/widgets", api.widget("there"))
         event = await stream.next(bookmarks=True)
         assert await stream.next() is None
 
@@ -197,6 +201,7 @@ async def test_a_watch_ends_at_its_time_limit_with_a_last_bookmark(api: Api) -> 
     assert event[0] == "BOOKMARK"
     assert event[1]["kind"] == "Widget"
     assert int(event[1]["metadata"]["resourceVersion"]) >= int(version)
+    await api.delete(f"/api/v1/namespaces/{elsewhere}")
 
 
 async def test_many_at_once_get_different_versions_and_a_watch_sees_them_in_order(api: Api) -> None:
