@@ -32,7 +32,7 @@ async def open_webhook(reviewer: Reviewer, certificates: Certificates, host: str
     """Serve until the context ends; yields the port in use. Raises `SettingsError`: no certificate, or the port is taken."""
     await certificates.load()
     app = web.Application(client_max_size=_BODY)
-    app.add_routes([web.post(_PATH, _Handler(reviewer)), web.get("/healthz", _healthz)])
+    app.add_routes([web.post(_PATH, _Handler(reviewer).answer), web.get("/healthz", _healthz)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()
     try:
@@ -63,8 +63,8 @@ class _Handler:
         self._reviewer = reviewer
         self._places = asyncio.Semaphore(_AT_ONCE)
 
-    async def __call__(self, request: web.Request) -> web.Response:
-        """As aiohttp calls it."""
+    async def answer(self, request: web.Request) -> web.Response:
+        """One review."""
         try:
             async with asyncio.timeout(_SECONDS), self._places:
                 answer = await self._reviewer.review(orjson.loads(await request.read()))
