@@ -116,15 +116,17 @@ class Room:
         restarts: Restarts | None = None,
         observer: Observer | None = None,
         setting: Callable[[Address, str, Health, Secrets], Context] = Setting,
+        runs: bool = True,
     ) -> None:
-        """`setting` makes what a source gets; a dry run has one of its own, whose events are the same each time."""
+        """For a dry run: `setting` makes what a source gets, so that its events can be the same each time; without `runs` nothing is done
+        but what the ingress calls."""
         self._log = log
         self._ledger = ledger
         self._secrets = secrets
         self._ingress = ingress
         self._restarts = restarts or Restarts()
         self._observer = observer or Unobserved()
-        self._setting = setting
+        self._setting, self._runs = setting, runs
         self._running: dict[Owner, dict[str, _Running]] = {}
         self._arrivals: dict[Owner, int] = {}
         self._arrived = 0
@@ -158,7 +160,7 @@ class Room:
             await self._stop([old for old in gone if old.task is not None])
             await self._ingress.mount(owner, [running.binding for running in after.values() if running.binding])
             for running in after.values():
-                if running.task is None and (running.binding is None or running.registers):
+                if self._runs and running.task is None and (running.binding is None or running.registers):
                     self._start(running, owner)
             self._withdraw([old for old in gone if not _succeeded(old, after.get(old.entry.event))])
 

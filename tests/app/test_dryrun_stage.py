@@ -298,3 +298,46 @@ async def test_a_payload_of_a_megabyte_and_of_great_depth_is_shown_like_any_othe
         deep = await play.event("hooks", "in", {"body": {"text": orjson.loads("[" * 500 + "]" * 500)}})
     assert len(act(large).preview["data"]["text"]) == 1_000_000
     assert act(deep).preview["data"]["text"].startswith("[[[")
+
+
+# -- firings that gather
+
+
+def gathering(how: str) -> str:
+    return NOTES.replace("- template:\n      name: note", f"- {how}\n    template:\n      name: note")
+
+
+async def test_a_burst_that_is_debounced_is_one_firing_of_the_last_event_when_its_time_has_come() -> None:
+    async with staged(SOURCE, gathering("debounce: 30s")) as play:
+        arrived = [
+            await play.event("hooks", "in", {"body": {"text": text}}, at)
+            for text, at in (("a", ""), ("b", "2026-01-01T12:00:20Z"), ("c", "2026-01-01T12:10:00Z"))
+        ]
+        assert [acts(one) for one in arrived] == [[], [], []]
+        arrived = await play.run.finish(arrived)
+    assert [outcome for one in arrived for _, outcome in verdicts(one)] == ["fired", "fired", "fired"]
+    assert [[(one.preview["data"]["text"], one.due) for one in acts(each)] for each in arrived] == [
+        [],
+        [("b", "2026-01-01T12:00:50.000Z")],
+        [("c", "2026-01-01T12:10:30.000Z")],
+    ]
+
+
+async def test_a_batch_is_one_firing_when_it_is_full_or_its_time_is_over() -> None:
+    async with staged(SOURCE, gathering("batch: {size: 2, wait: 1m}")) as play:
+        arrived = await play.run.finish([await play.event("hooks", "in", {"body": {"text": text}}) for text in "abc"])
+    assert [[(one.preview["data"]["text"], one.due) for one in acts(each)] for each in arrived] == [
+        [],
+        [("b", "")],
+        [("c", "2026-01-01T12:01:00.000Z")],
+    ]
+
+
+async def test_nothing_is_registered_at_a_forge() -> None:
+    hooks = SOURCE.replace(
+        'webhook: {endpoint: /github, port: "12000"}', 'webhook: {endpoint: /github, port: "12000", url: "https://hooks.example"}'
+    ).replace("      webhookSecret", "      events: [push]\n      apiToken: {name: github, key: token}\n      webhookSecret")
+    async with staged(hooks, SECRET) as play:
+        assert play.run.problems == []
+        await play.event("hooks", "in")
+        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("source-")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -12,7 +13,7 @@ from dispatcher.program import TriggerProgram
 from dispatcher.trigger import Trigger, Work
 from tiphys.app.dryrun.outcomes import Act
 from tiphys.app.dryrun.world import FileKube, FileServices, NotAmongFiles, NotFetched
-from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target, TriggerKey
+from tiphys.bus.firing import Claim, Firing, FiringState, Outcome, OutcomeKind, Target, TriggerKey
 from tiphys.bus.identity import firing_id
 from tiphys.bus.ledger import Ledger
 from tiphys.errors import TiphysError, shorten
@@ -20,6 +21,7 @@ from tiphys.schema.model import Model
 
 __all__ = ["Acting"]
 
+_MOST: Final = 1000
 _AMONG_FILES: Final = ("inline", "resource", "configmap")
 """Artifacts that the manifests hold."""
 
@@ -41,15 +43,20 @@ class Acting:
         self._ledger, self._epoch, self._programs, self._clock = ledger, epoch, programs, clock
         self._services, self._kube, self._sources = services, kube, sources
 
-    async def acts(self) -> list[Act]:
-        """What all firings that are there would do, and those that follow from them."""
+    async def acts(self) -> list[tuple[int, Act]]:
+        """What all firings that are due would do, and those that follow from them, each with the position of its last event."""
         acts = []
         while claims := await self._ledger.claim(64):
             for claim in claims:
                 act, following = await self._act(claim)
-                acts.append(act)
+                acts.append((max(event.position for event in claim.firing.every()), act))
                 await self._ledger.resolve(self._epoch, claim, Outcome(OutcomeKind.SUCCEEDED, "DryRun"), following)
         return acts
+
+    async def next_due(self) -> float:
+        """When the next firing is due that waits for its time (Unix seconds), `inf` if none does."""
+        pending = await self._ledger.firings(states=[FiringState.PENDING], limit=_MOST)
+        return min((one.not_before for one in pending), default=math.inf)
 
     async def _act(self, claim: Claim) -> tuple[Act, tuple[Firing, ...]]:
         """What a firing would do, and which firings follow from it."""

@@ -80,6 +80,8 @@ def _done(acts: Sequence[Act]) -> dict[str, Any]:
         entry["objects"] = [act.preview for act in made]
     if failed := [act.error for act in acts if act.error]:
         entry["error"] = "; ".join(failed)
+    if due := next((act.due for act in acts if act.due), ""):
+        entry["due"] = due
     if warnings := [text for act in acts for text in act.warnings]:
         entry["warnings"] = warnings
     return entry

@@ -13,7 +13,8 @@ __all__ = ["Act", "Arrived", "Came", "StillHeld"]
 class Act:
     """What a firing would do. `does` is a line for people (`create Workflow argo/ci-…`); `preview` is what the trigger would send: of a
     creation the object; `None` where `error` says why it cannot be made. `notes` say what the dry run could not know. `dlq`: it is what the
-    trigger's `dlqTrigger` does. `unknown`: the service could do it, and only the dry run lacks what `error` names."""
+    trigger's `dlqTrigger` does. `unknown`: the service could do it, and only the dry run lacks what `error` names.
+    `due`: when it is done, where that is later than what came (`debounce`, `batch`)."""
 
     sensor: str
     trigger: str
@@ -26,6 +27,7 @@ class Act:
     notes: tuple[str, ...] = ()
     dlq: bool = False
     unknown: bool = False
+    due: str = ""
 
     @property
     def is_object(self) -> bool:
@@ -36,6 +38,7 @@ class Act:
         """As JSON."""
         shown: dict[str, Any] = {"sensor": self.sensor, "trigger": self.trigger, "firing": self.firing, "does": self.does}
         shown |= {"dlq": True} if self.dlq else {}
+        shown |= {"due": self.due} if self.due else {}
         if self.error:
             shown["error"] = self.error
         else:
@@ -48,10 +51,12 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """An event that came: what `explain` says of it (`tiphys.app.explanation`), and what its firings would do."""
+    """An event that came: what `explain` says of it (`tiphys.app.explanation`), and what the firings would do of which
+    it is the last event. `position` is its place in the log."""
 
     explained: Mapping[str, Any]
     acts: Sequence[Act]
+    position: int = 0
 
     def shown(self) -> dict[str, Any]:
         """As JSON."""

@@ -16,7 +16,7 @@ from eventsource.ingress import Ingress
 from eventsource.manifest import Entry, EventSource
 from eventsource.room import Room
 from eventsource.setting import Setting
-from eventsource.source import Address, Endpoint, Health
+from eventsource.source import Address, Health
 from tiphys.bus.event import Event
 from tiphys.bus.firing import TriggerKey
 from tiphys.bus.identity import event_id
@@ -78,18 +78,17 @@ class _Setting(Setting):
 
 
 class Endpoints(Room):
-    """Runs the endpoints only: nothing is listened to or polled. `known` has all entries."""
+    """Answers as an endpoint and does nothing else: nothing is listened to, polled or registered. `known` has all entries."""
 
     def __init__(self, log: EventLog, ledger: Ledger, secrets: Secrets, ingress: Ingress, ids: Ids, clock: Clock) -> None:
-        super().__init__(log, ledger, secrets, ingress, setting=partial(_Setting, ids, clock))
+        super().__init__(log, ledger, secrets, ingress, setting=partial(_Setting, ids, clock), runs=False)
         self.known: dict[Address, Entry] = {}
 
     async def apply(self, manifest: EventSource) -> None:
         """As `Room.apply`."""
         for entry in manifest.entries:
             self.known[Address(manifest.namespace, manifest.name, entry.event, manifest.bus)] = entry
-        endpoints = tuple(one for one in manifest.entries if issubclass(one.listener, Endpoint))
-        await super().apply(replace(manifest, entries=endpoints))
+        await super().apply(manifest)
 
 
 class Programs(Dispatcher):

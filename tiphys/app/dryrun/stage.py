@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import shutil
 import tempfile
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +30,7 @@ from tiphys.app.catalog import Catalog, Rooms
 from tiphys.app.describing import instant
 from tiphys.app.dryrun.acting import Acting
 from tiphys.app.dryrun.arrivals import Arrival, GivenEvent, GivenRequest
-from tiphys.app.dryrun.outcomes import Arrived, Came, StillHeld
+from tiphys.app.dryrun.outcomes import Act, Arrived, Came, StillHeld
 from tiphys.app.dryrun.props import Clock, Endpoints, Ids, Programs, Published
 from tiphys.app.dryrun.wire import Answering, exchange
 from tiphys.app.dryrun.world import FileKube, FileObjects, FileSecrets, FileServices
@@ -79,6 +81,7 @@ class DryRun:
         rooms = Rooms(bus.ledger, self._room, self._matcher, self._programs, services)
         self._catalog = Catalog(rooms, templates, Metrics(), namespace=namespace)
         self._acting = Acting(bus.ledger, epoch, self._programs.known, services, kube, sources, clock)
+        self._acts: defaultdict[int, list[Act]] = defaultdict(list)
         self._deciding: asyncio.Task[None] | None = None
 
     # -- manifests
@@ -126,6 +129,7 @@ class DryRun:
         if arrival.at is not None:
             if arrival.at < self._clock.now:
                 raise SettingsError(arrival.label, "arrives before the one before it", "put arrivals in the order of their times")
+            await self._pass_time(arrival.at)
             self._clock.now = arrival.at
         at = instant(self._clock.now)
         self._log.published.clear()
@@ -220,10 +224,34 @@ class DryRun:
     async def _outcome(self, position: int, event: Event) -> Came:
         record = await self._record(position, event)
         explained = await explain_record(self._ledger, record, self._scripts)
-        acts = await self._acting.acts()
+        await self._collect()
         order = {key: number for number, key in enumerate(self._programs.known)}
-        acts.sort(key=lambda act: order[TriggerKey(record.event.namespace, act.sensor, act.trigger)])
-        return Came(explained, acts)
+        acts = sorted(
+            self._acts.pop(position, ()), key=lambda act: order[TriggerKey(record.event.namespace, act.sensor, act.trigger)]
+        )
+        return Came(explained, acts, position)
+
+    async def _collect(self, due: str = "") -> bool:
+        """Take the firings that are due, and keep what they would do by the position of the last event; says whether there were any."""
+        found = await self._acting.acts()
+        for position, act in found:
+            self._acts[position].append(replace(act, due=due))
+        return bool(found)
+
+    async def _pass_time(self, until: float) -> None:
+        """Let the clock go on to each instant at which a firing is due that gathers events or waits for more."""
+        while (due := await self._acting.next_due()) <= until and due < math.inf:
+            self._clock.now = max(self._clock.now, due)
+            if not await self._collect(instant(self._clock.now)):
+                return
+
+    async def finish(self, arrived: Sequence[Arrived]) -> list[Arrived]:
+        """Nothing more comes: what had arrived, with what its firings do that were due later."""
+        await self._pass_time(math.inf)
+        return [
+            replace(one, events=[replace(came, acts=[*came.acts, *self._acts[came.position]]) for came in one.events])
+            for one in arrived
+        ]
 
     async def _record(self, position: int, event: Event) -> EventRecord:
         """The journal's record of an event once all have decided. Raises what ended the deciding."""

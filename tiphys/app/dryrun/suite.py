@@ -57,7 +57,8 @@ async def perform(
             if not problems:
                 raise
             arrived = []  # one cannot be placed since a manifest is refused, which is what must be corrected
-        return Performance(arrived, stage.held(), problems)
+        held = stage.held()
+        return Performance(await stage.finish(arrived), held, problems)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,9 +56,12 @@ def _came(came: Came, paint: Paint) -> Iterator[str]:
         yield f"  {paint(explained['why'], 'held')}"
     for verdict in explained["verdicts"]:
         yield from _verdict(verdict, paint)
-        for act in came.acts:
-            if (act.sensor, act.trigger, act.completed_by) == (verdict["sensor"], verdict["trigger"], verdict["dependency"]):
-                yield from (f"    {line}" if line else "" for line in _act(act, paint))
+        place = verdict["sensor"], verdict["trigger"], verdict["dependency"]
+        acts = [act for act in came.acts if (act.sensor, act.trigger, act.completed_by) == place]
+        if not acts and verdict["outcome"] == "fired":
+            yield "    gathered: the firing of a later event stands for it"
+        for act in acts:
+            yield from (f"    {line}" if line else "" for line in _act(act, paint))
 
 
 def _verdict(verdict: Mapping[str, Any], paint: Paint) -> Iterator[str]:
@@ -86,7 +89,7 @@ def _act(act: Act, paint: Paint) -> Iterator[str]:
     if act.error:
         yield f"{instead}{paint('not shown', 'held') if act.unknown else paint('fails', 'errored')}: {act.error}"
         return
-    yield f"{instead}{paint(act.does, 'fired')}"
+    yield f"{instead}{paint(act.does, 'fired')}{f' at {act.due}' if act.due else ''}"
     for text in act.warnings:
         yield f"{paint('warning', 'held')}: {text}"
     for text in act.notes:
