@@ -1,0 +1,52 @@
+{{- /* What Tiphys' own account may do in the namespaces that it watches. docs/install.md says what each is for. */ -}}
+{{- define "tiphys.rules" -}}
+{{- $rbac := .Values.rbac -}}
+- apiGroups: [argoproj.io]
+  resources: [eventsources, sensors, eventbus]
+  verbs: [get, list, watch]
+- apiGroups: [argoproj.io]
+  resources: [eventsources/status, sensors/status, eventbus/status]
+  verbs: [patch]
+- apiGroups: [argoproj.io]
+  resources: [workflowtemplates]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch]
+  {{- with $rbac.secretNames }}
+  resourceNames: {{- toYaml . | nindent 4 }}
+  {{- end }}
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch]
+  {{- with $rbac.configMapNames }}
+  resourceNames: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- if $rbac.impersonate }}
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [impersonate]
+  {{- with $rbac.impersonateAccounts }}
+  resourceNames: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- else }}
+- apiGroups: [argoproj.io]
+  resources: [workflows]
+  verbs: [get, create, update, patch, delete]
+{{- end }}
+{{- with $rbac.rules }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "tiphys.submitRules" -}}
+- apiGroups: [argoproj.io]
+  resources: [workflows]
+  verbs: [get, create]
+- apiGroups: [argoproj.io]
+  resources: [workflowtemplates]
+  verbs: [get]
+{{- end -}}
