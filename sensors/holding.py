@@ -238,8 +238,9 @@ def _firing(
     replay: int,
 ) -> Firing:
     ids = {name: one.id for name, one in events.items()}
-    for name, earlier in more.items():
-        ids[name] = "+".join([*(one.id for one in earlier), ids[name]])
+    if more:
+        for name, earlier in more.items():
+            ids[name] = "+".join([*(one.id for one in earlier), ids[name]])
     identity = firing_id(key.namespace, key.sensor, key.trigger, ids, replay=replay)
     return Firing(identity, key, events, completed_by, replay, more=more)
 

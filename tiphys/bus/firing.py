@@ -55,7 +55,7 @@ class Gather:
     since: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Firing:
     """One act of one trigger. `id` is derived by `firing_id`; `events` maps dependency names to what they saw, the latest of each; `more`
     has the earlier ones of dependencies of which several were held (`hold: all`), oldest first.
@@ -63,7 +63,7 @@ class Firing:
     `completed_by` names the dependency whose event made the condition true. `parent` is the firing whose dead letter this one
     handles (`dlq`), or whose replay it is. A firing names its trigger, not a version of it: it is rendered with the manifest
     that is current at its first attempt. `lane` is the value that tells its trigger's firings apart (`order`, `concurrency`), empty for
-    none; with `gather` it may be joined or replaced before it is due, which only `settle` looks at.
+    none; with `gather` it may be joined or replaced before it is due, which only `settle` looks at. Not frozen, as `Decision`.
     """
 
     id: str

@@ -7,7 +7,7 @@ replays of firings in place.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from tiphys.bus.firing import Firing
 from tiphys.bus.ledger import Decision, Deferred, Loss, Once, Refusal, Repeat
@@ -187,7 +187,7 @@ def _insert_firings(
         insert_lanes(tx, numbered)
         seen: list[tuple[int, int]] = []
         for number, firing in numbered:
-            for position in {event.position for event in firing.every()}:
+            for position in _positions(firing):
                 seen.append((position, number))
                 _need(pins, position, firing.key.namespace)
         if seen:
@@ -202,6 +202,13 @@ def _insert_firings(
     tx.pin({position: pin for position, pin in pins.items() if pin[1]})
     tx.unpin({position: count for position, count in given.items() if count})
     return numbered
+
+
+def _positions(firing: Firing) -> Collection[int]:
+    """Of its events, each once."""
+    if firing.more or len(firing.events) > 1:
+        return {event.position for event in firing.every()}
+    return [event.position for event in firing.events.values()]
 
 
 def _need(pins: dict[int, tuple[str, int]], position: int, namespace: str) -> None:
