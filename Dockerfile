@@ -9,9 +9,9 @@ ARG BASE=python:3.13.9-slim-bookworm
 FROM ${BASE} AS build
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-# Every dependency as a wheel whose hash stands in constraints.txt.
-COPY constraints.txt ./
-RUN python -m pip download --quiet --require-hashes --only-binary=:all: --no-deps --dest /wheels -r constraints.txt
+# Every dependency as a wheel whose hash stands in constraints-image.txt.
+COPY constraints-image.txt ./
+RUN python -m pip download --quiet --require-hashes --only-binary=:all: --no-deps --dest /wheels -r constraints-image.txt
 # Our own wheel, by the build tools among them, in an environment that stays here.
 COPY pyproject.toml README.md LICENSE ./
 COPY tiphys/ tiphys/
@@ -24,7 +24,7 @@ RUN python -m venv /building \
  && /building/bin/python -m hatchling build -t wheel -d /wheels
 # What runs: no pip, no build tools, compiled beforehand since the root is read-only.
 RUN python -m venv --without-pip /opt/tiphys \
- && python -m pip --python /opt/tiphys/bin/python install --quiet --no-index --find-links /wheels tiphys \
+ && python -m pip --python /opt/tiphys/bin/python install --quiet --no-index --find-links /wheels "tiphys[crypto]" \
  && /opt/tiphys/bin/python -m compileall -q -j 0 /opt/tiphys/lib
 
 FROM ${BASE}

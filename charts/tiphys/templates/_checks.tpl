@@ -21,6 +21,9 @@
 {{- if and $v.gateway.enabled (not $v.gateway.parentRefs) -}}
 {{- fail "\n\ngateway.enabled without gateway.parentRefs: name the Gateway that the route belongs to.\n" -}}
 {{- end -}}
+{{- if and $v.admissionWebhook.certManager.enabled (not $v.admissionWebhook.certManager.issuerRef.name) -}}
+{{- fail "\n\nadmissionWebhook.certManager.enabled without issuerRef.name: name the Issuer or ClusterIssuer of cert-manager.\n" -}}
+{{- end -}}
 {{- if has "*" $v.namespaces -}}
 {{- fail "\n\nnamespaces has \"*\": leave the list empty to watch the whole cluster.\n" -}}
 {{- end -}}
@@ -30,8 +33,8 @@
 {{- end -}}
 {{- end -}}
 {{- range $v.service.extraPorts -}}
-{{- if or (eq (int .port) 7777) (eq (int .port) (int $v.service.port)) (eq (int .port) 12000) -}}
-{{- fail (printf "\n\nservice.extraPorts has port %d, which is taken: 12000 is the shared port, 7777 the API's.\n" (int .port)) -}}
+{{- if or (eq (int .port) 7777) (eq (int .port) (int $v.service.port)) (eq (int .port) 9443) (eq (int .port) 12000) -}}
+{{- fail (printf "\n\nservice.extraPorts has port %d, which is taken: 12000 is the shared port, 7777 the API's, 9443 the admission webhook's.\n" (int .port)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

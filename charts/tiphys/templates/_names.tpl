@@ -44,9 +44,27 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{- define "tiphys.webhookName" -}}
+{{ .Release.Namespace }}-{{ include "tiphys.fullname" . }}
+{{- end -}}
+
+{{- define "tiphys.webhookHost" -}}
+{{ include "tiphys.fullname" . }}-webhook.{{ .Release.Namespace }}.svc
+{{- end -}}
+
 {{- /* The settings file: what the chart knows of the platform, over it nothing, under it `settings`. */ -}}
 {{- define "tiphys.settings" -}}
 {{- $own := dict "data" "/var/lib/tiphys" "ingress_port" 12000 "api_port" 7777 "api_remote" .Values.api.remote "impersonate" .Values.rbac.impersonate -}}
+{{- if .Values.admissionWebhook.enabled -}}
+{{- $_ := set $own "webhook" true -}}
+{{- $_ := set $own "webhook_port" 9443 -}}
+{{- if .Values.admissionWebhook.certManager.enabled -}}
+{{- $_ := set $own "webhook_certificates" "/etc/tiphys/webhook" -}}
+{{- else -}}
+{{- $_ := set $own "webhook_names" (list (include "tiphys.webhookHost" .)) -}}
+{{- $_ := set $own "webhook_configuration" (include "tiphys.webhookName" .) -}}
+{{- end -}}
+{{- end -}}
 {{- if .Values.namespaces -}}{{- $_ := set $own "namespaces" .Values.namespaces -}}{{- end -}}
 {{- if .Values.api.existingSecret -}}{{- $_ := set $own "api_token_file" "/etc/tiphys/api/token" -}}{{- end -}}
 {{- toYaml (merge $own .Values.settings (dict "host" "0.0.0.0" "api_host" "0.0.0.0")) -}}

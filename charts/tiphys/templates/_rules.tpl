@@ -2,27 +2,24 @@
 {{- define "tiphys.rules" -}}
 {{- $rbac := .Values.rbac -}}
 - apiGroups: [argoproj.io]
-  resources: [eventsources, sensors, eventbus]
+  resources: [eventsources, sensors]
   verbs: [get, list, watch]
 - apiGroups: [argoproj.io]
-  resources: [eventsources/status, sensors/status, eventbus/status]
+  resources: [eventsources/status, sensors/status]
   verbs: [patch]
 - apiGroups: [argoproj.io]
   resources: [workflowtemplates]
   verbs: [get, list, watch]
 - apiGroups: [""]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create, get, patch]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [list, watch]
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, list, watch]
   {{- with $rbac.secretNames }}
-  resourceNames: {{- toYaml . | nindent 4 }}
-  {{- end }}
-- apiGroups: [""]
-  resources: [configmaps]
-  verbs: [get, list, watch]
-  {{- with $rbac.configMapNames }}
   resourceNames: {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- if $rbac.impersonate }}
@@ -33,6 +30,9 @@
   resourceNames: {{- toYaml . | nindent 4 }}
   {{- end }}
 {{- else }}
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch]
 - apiGroups: [argoproj.io]
   resources: [workflows]
   verbs: [get, create, update, patch, delete]
