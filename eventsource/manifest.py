@@ -35,7 +35,7 @@ ARGO_SOURCES: Final = frozenset((
 _NO_EFFECT: Final[Mapping[str, str]] = {
     "template": "has no effect: no pod is made for an EventSource",
     "replicas": "has no effect: no pod is made for an EventSource",
-    "service": "has no effect: every event is served at the ingress",
+    "service": "has an effect in a cluster only; every event is served at the ingress as well",
     "type": "has no effect: argo-events dropped it as well",
 }
 _PROTECTING_WORDS: Final = frozenset({"auth", "authentication", "authorization", "secret", "secrets", "signature", "hmac"})

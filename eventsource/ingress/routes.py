@@ -72,12 +72,13 @@ class Binding:
 @dataclass(frozen=True, slots=True, eq=False)
 class Claim:
     """A wish for one path of one port. A `qualified` claim (`/namespace/eventsource/event` of the shared port) that loses
-    is no trouble: nobody wrote it."""
+    is no trouble: nobody wrote it. Neither is a `quiet` one: its owner is served on a port of its own as well."""
 
     port: int
     path: str
     binding: Binding
     qualified: bool = False
+    quiet: bool = False
 
     @property
     def order(self) -> tuple[str, int]:
@@ -185,6 +186,10 @@ class Table:
         """The bindings of one object."""
         return {claim.binding for claim in self._owned.get(owner, ())}
 
+    def bound_by(self, owner: Owner) -> list[Binding]:
+        """The bindings of one object, in the order in which they were claimed."""
+        return list(dict.fromkeys(claim.binding for claim in self._owned.get(owner, ())))
+
     def replace(self, owner: Owner, claims: Iterable[Claim]) -> None:
         """Put these claims in place of all that the owner had, and tell whoever won or lost a path by it."""
         claims = list(claims)
@@ -222,7 +227,7 @@ class Table:
             row.patterns = dict(sorted(row.patterns.items(), key=lambda item: item[1][1].age))
         for claim in claims:
             if not claim.qualified:
-                claim.binding.trouble(f"clash {port}{path}", _clash(claim, winner))
+                claim.binding.trouble(f"clash {port}{path}", None if claim.quiet else _clash(claim, winner))
 
 
 def _clash(claim: Claim, winner: Claim) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -70,6 +70,7 @@ class Ingress:
         self._changing = asyncio.Lock()
         self._upkeep: asyncio.Task[None] | None = None
         self._entered = False
+        self._own: dict[Owner, dict[int, int]] = {}
 
     async def __aenter__(self) -> Ingress:
         shared = self.settings.shared_port
@@ -116,19 +117,39 @@ class Ingress:
         """Put these endpoints in place of all that the owner had. Returns once the ports are open or their trouble is reported; before
         the ingress is entered no port opens, so that the first request finds every route."""
         bindings = list(bindings)
-        claims = {}
-        for binding in bindings:
-            claim = Claim(binding.route.port, normal_path(binding.route.path), binding)
-            claims[claim.port, claim.path, id(binding)] = claim
-            alias = Claim(self.settings.shared_port, f"/{binding.address}", binding, qualified=True)
-            claims.setdefault((alias.port, alias.path, id(binding)), alias)
         async with self._changing:
-            self.table.replace(owner, claims.values())
+            self.table.replace(owner, self._claims(owner, bindings))
             if self._entered:
                 await self._sync_ports()
             for binding in bindings:
                 if not binding.problems:
                     binding.health.well()
+
+    def _claims(self, owner: Owner, bindings: Iterable[Binding]) -> list[Claim]:
+        own = self._own.get(owner, {})
+        claims: dict[tuple[int, str, int], Claim] = {}
+        for binding in bindings:
+            port, path = binding.route.port, normal_path(binding.route.path)
+            claims[port, path, id(binding)] = Claim(port, path, binding, quiet=port in own)
+            alias = Claim(self.settings.shared_port, f"/{binding.address}", binding, qualified=True)
+            claims.setdefault((alias.port, alias.path, id(binding)), alias)
+            if port in own:
+                claims[own[port], path, id(binding)] = Claim(own[port], path, binding)
+        return list(claims.values())
+
+    async def allot(self, owner: Owner, own: Mapping[int, int]) -> None:
+        """From now on what the owner serves on a port of its manifest is served on a port of its own as well, where nobody else is: `own`
+        maps the one to the other. Its Service leads there."""
+        if dict(own) == self._own.get(owner, {}):
+            return
+        async with self._changing:
+            if own:
+                self._own[owner] = dict(own)
+            else:
+                del self._own[owner]
+            self.table.replace(owner, self._claims(owner, self.table.bound_by(owner)))
+            if self._entered:
+                await self._sync_ports()
 
     async def unmount(self, owner: Owner) -> None:
         """Take an owner's endpoints away. Requests in flight end as they began."""
@@ -153,8 +174,12 @@ class Ingress:
                 await self._try_open(port, oldest, tls)
 
     def _on(self, port: int) -> list[Binding]:
-        """Those whose own route is on this port."""
-        return [binding for binding in self.table.bindings(port) if binding.route.port == port]
+        """Those whose own route is on this port, or whose own port it is."""
+        return [
+            binding
+            for binding in self.table.bindings(port)
+            if port in (binding.route.port, self._own.get(binding.owner, {}).get(binding.route.port))
+        ]
 
     async def _try_open(self, port: int, oldest: Binding, tls: tuple[SecretRef, SecretRef] | None) -> None:
         problem = None

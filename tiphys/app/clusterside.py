@@ -1,4 +1,5 @@
-"""What the service does for a cluster beside its work: status, Events, accounts, adoption, the admission webhook.
+"""What the service does for a cluster beside its work: status, Events, accounts, adoption, Services, the admission
+webhook.
 
 None of it holds the work up: each part has its own loop, and is away when the API server is.
 """
@@ -12,7 +13,8 @@ from typing import Any
 from eventsource.room import Room
 from tiphys.app.adoption import Adoption
 from tiphys.app.announcing import Announcer
-from tiphys.app.catalog import Catalog, Key
+from tiphys.app.catalog import Catalog, Entry, Key
+from tiphys.app.eventservices import EventServices
 from tiphys.app.following import Follower, Left
 from tiphys.app.identity import Accounts
 from tiphys.app.observing import Acting
@@ -42,6 +44,7 @@ async def open_cluster_side(
     acting: Acting,
     adoption: Adoption | None,
     followers: Mapping[Origin, Follower],
+    services: EventServices | None,
 ) -> AsyncIterator[Sequence[Work]]:
     """Open all of it; yields the loops to run. Raises `SettingsError` for a webhook that cannot be opened."""
     async with AsyncExitStack() as stack:
@@ -54,13 +57,21 @@ async def open_cluster_side(
             return {key: found for follower in clusters for key, found in follower.left.items()}
 
         reporter = Reporter(catalog, room, status, announcer, labels, accounts.problem, left)
-        catalog.on_change(reporter.changed)
+
+        def changed(entry: Entry) -> None:
+            reporter.changed(entry)
+            if services is not None:
+                services.changed(entry)
+
+        catalog.on_change(changed)
         acting.on_dead = reporter.dead
         if settings.webhook:
             await stack.enter_async_context(_webhook(settings, kube, adoption))
         work: list[Work] = [(reporter.run(), "status"), (announcer.run(), "events"), (accounts.run(), "accounts")]
         if adoption is not None:
             work.append((adoption.run(), "adoption"))
+        if services is not None:
+            work.append((services.run(), "services"))
         yield work
 
 

@@ -33,6 +33,7 @@ from tiphys.app.api import Facts, serve_api
 from tiphys.app.catalog import Catalog, Rooms
 from tiphys.app.clusterside import adoption_for, open_cluster_side
 from tiphys.app.describing import for_nothing
+from tiphys.app.eventservices import EventServices
 from tiphys.app.following import Follower
 from tiphys.app.identity import Accounts
 from tiphys.app.local import embedded_kubernetes, write_secretly
@@ -280,6 +281,9 @@ async def _run(
 ) -> None:
     """Start the parts in order; what is pushed on the stack stops them in the other order."""
     settings, catalog = service.settings, service.catalog
+    services = EventServices(kube, service.ledger, ingress, catalog, settings.pod_address) if settings.pod_address else None
+    if services is not None:
+        await services.restore()
     known = await catalog.load_kept()
     acts = service.spawn(dispatcher.run(), "dispatcher")
     stack.push_async_callback(_stop_dispatcher, dispatcher, acts, settings.drain)
@@ -304,7 +308,7 @@ async def _run(
         answered = partial(service.answered, origin.label)
         stack.push_async_callback(service.cancel, service.spawn(follower.run(answered), f"origin {origin.label}"))
     ours = {origin: followers[origin] for origin in needed}
-    side = open_cluster_side(settings, kube, catalog, service.room, accounts, acting, adoption, ours)
+    side = open_cluster_side(settings, kube, catalog, service.room, accounts, acting, adoption, ours, services)
     works = await stack.enter_async_context(side)
     for work, name in ((_retain(service), "retention"), (_heartbeat(service), "heartbeat"), *works):
         stack.push_async_callback(service.cancel, service.spawn(work, name))

@@ -65,6 +65,10 @@ class Settings(BaseModel):
         description="Objects of a cluster that are run: `all` but those that argo-events runs, or those with the label "
         '`tiphys.dev/adopt: "true"` alone.',
     )
+    pod_address: str = Field(
+        "",
+        description="Address of this pod, to which the Services of EventSources (`spec.service`) lead; without one none are made.",
+    )
     webhook: bool = Field(False, description="Answer admission reviews of manifests, over TLS.")
     webhook_port: int = Field(9443, ge=0, le=65535, description="Port of the admission webhook; 0 takes a free one.")
     webhook_certificates: Path | None = Field(

@@ -86,6 +86,7 @@ def serve(
     adopt: Annotated[
         str | None, typer.Option(help="Objects of a cluster that are run: all, or labelled.", show_default=False)
     ] = None,
+    pod_address: Annotated[str | None, typer.Option(help="Address for Services of EventSources.", show_default=False)] = None,
     webhook: Annotated[bool | None, typer.Option("--webhook", help="Answer admission reviews of manifests, over TLS.")] = None,
     webhook_port: Port = None,
     webhook_certificates: Annotated[Path | None, typer.Option(help="Folder of tls.crt and tls.key.", show_default=False)] = None,
