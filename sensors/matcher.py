@@ -17,7 +17,6 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -33,10 +32,9 @@ from sensors.refusing import Refusing
 from sensors.resetting import Resetting
 from sensors.scripts import Runner
 from sensors.settling import until_taken
-from sensors.suspicion import Suspicion
 from tiphys.bus.event import Event
 from tiphys.bus.firing import TriggerKey
-from tiphys.bus.ledger import Decision, Held, Ledger, Loss, ReplayRequest, Verdict, VerdictKind
+from tiphys.bus.ledger import Decision, Held, Ledger, Loss, Verdict, VerdictKind
 from tiphys.bus.log import EventLog, Stored
 
 __all__ = ["Matcher"]
@@ -74,8 +72,7 @@ class Matcher:
         self._resetting = Resetting(self._sweep, clock)
         self._holdings = Holdings(self._resetting.watch, clock)
         self._refusing = Refusing(ledger, clock)
-        self._suspicion = Suspicion(ledger)
-        self._deferral = Deferral(ledger, epoch, self._index, self._holdings, self._refusing, self._suspicion, scripts, observe)
+        self._deferral = Deferral(ledger, epoch, self._index, self._holdings, self._refusing, scripts, observe)
         self._deciding = asyncio.Lock()
         self._breathed = 0.0
 
@@ -96,7 +93,6 @@ class Matcher:
 
     async def load(self) -> None:
         """Read the held events and what is deferred. Once, before `run`."""
-        await self._suspicion.load()
         self._holdings.load(await self._ledger.held())
         await self._deferral.load()
 
@@ -185,7 +181,7 @@ class Matcher:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._arrivals(), name="matcher:arrivals")
             group.create_task(self._replays(), name="matcher:replays")
-            group.create_task(self._deferral.run(self._deciding), name="matcher:deferred")
+            group.create_task(self._deferral.run(), name="matcher:deferred")
             group.create_task(self._resetting.run(), name="matcher:resets")
 
     async def _arrivals(self) -> None:
@@ -223,22 +219,10 @@ class Matcher:
             requests = await self._ledger.replays(wait=3600.0)
             async with self._deciding:
                 for request in requests:
-                    if self._suspicion.guilty(request.number, replay=True):
-                        self._suspicion.set_aside(request.number, request.event.id, None)
-                        decision = self._without_judging(request.event, request.position, VerdictKind.SET_ASIDE)
-                        await self._settle(0, [(request.event, replace(decision, replay=request.number))])
-                    elif self._suspicion.replays:
-                        async with self._deferral.concluding, self._suspicion.alone(request.number, replay=True):
-                            await self._again(request)
-                        self._suspicion.replays = False
-                    else:
-                        await self._again(request)
-
-    async def _again(self, request: ReplayRequest) -> None:
-        before = await self._ledger.refusals(request.position)
-        making = Making(request.event, request.position, self._clock(), request.number, before)
-        decision = await self._decide(making, frozenset(request.triggers))
-        await self._settle(0, [(request.event, decision)])
+                    before = await self._ledger.refusals(request.position)
+                    making = Making(request.event, request.position, self._clock(), request.number, before)
+                    decision = await self._decide(making, frozenset(request.triggers))
+                    await self._settle(0, [(request.event, decision)])
 
     async def _batch(self, batch: Sequence[Stored]) -> None:
         seen = await self._ledger.seen([stored.event.id for stored in batch])
