@@ -24,6 +24,7 @@ from dispatcher.trigger import registered as registered_triggers
 from eventsource.manifest import ARGO_SOURCES
 from eventsource.source import registered as registered_sources
 from tiphys.app.admission import API_VERSION, sensor_model
+from tiphys.bus.manifest import EventBusSpec
 from tiphys.errors import SettingsError
 
 __all__ = ["KINDS", "any_kind_schema", "kind_schema", "model_schema", "schema_text"]
@@ -31,12 +32,6 @@ __all__ = ["KINDS", "any_kind_schema", "kind_schema", "model_schema", "schema_te
 KINDS: Final = ("EventBus", "EventSource", "Sensor")
 DRAFT: Final = "http://json-schema.org/draft-07/schema#"
 _NOT_YET: Final = "argo-events has it; Tiphys does not support it yet, and refuses a manifest that uses it."
-_EVENT_BUSES: Final = {
-    "nats": "NATS Streaming: native, or exotic for one that exists.",
-    "jetstream": "NATS JetStream that argo-events runs.",
-    "jetstreamExotic": "A NATS JetStream that exists.",
-    "kafka": "A Kafka that exists.",
-}
 _PLACE: Final = "#/definitions/{model}"
 _NOTHING: Final[tuple[Any, ...]] = (None, "", [], {}, ())
 _SENTENCE: Final = re.compile(r"(?<=[.;])\s+(?=[A-Z`])|(?<=\)),\s+(?=`)|(?<=ours:)\s+(?=`)")
@@ -105,6 +100,24 @@ def model_schema(model: type[BaseModel]) -> dict[str, Any]:
     made = model.model_json_schema(by_alias=True, ref_template=_PLACE, schema_generator=_Generator)
     if parts := made.pop("$defs", None):
         made["definitions"] = parts
+    return _tidy(made)
+
+
+def _tidy(value: Any) -> Any:
+    """Without what pydantic puts in where a model gives a schema of its own: titles, `null`, and defaults that say nothing."""
+    if isinstance(value, list):
+        return [_tidy(item) for item in value if item != {"type": "null"}]
+    if not isinstance(value, dict):
+        return value
+    made = {
+        key: _tidy(item)
+        for key, item in value.items()
+        if not (key == "title" and isinstance(item, str)) and not (key == "default" and item in _NOTHING)
+    }
+    choices = made.get("anyOf")
+    if isinstance(choices, list) and len(choices) == 1:
+        del made["anyOf"]
+        made = {**choices[0], **made}
     return made
 
 
@@ -200,7 +213,7 @@ def _event_source() -> dict[str, Any]:
         properties[key] = {"type": "object", "description": _NOT_YET}
     for key, text in _pods():
         properties[key] = {"type": "integer" if key == "replicas" else "object", "description": text}
-    return {"type": "object", "properties": properties, "additionalProperties": False, "definitions": parts["$defs"]}
+    return {"type": "object", "properties": properties, "additionalProperties": False, "definitions": _tidy(parts["$defs"])}
 
 
 def _pods() -> Iterator[tuple[str, str]]:
@@ -210,6 +223,4 @@ def _pods() -> Iterator[tuple[str, str]]:
 
 
 def _event_bus() -> dict[str, Any]:
-    buses: dict[str, Any] = {key: {"type": "object", "description": text} for key, text in _EVENT_BUSES.items()}
-    buses["nats"]["properties"] = {key: {"type": "object"} for key in ("native", "exotic")}
-    return {"type": "object", "properties": buses}
+    return model_schema(EventBusSpec)
