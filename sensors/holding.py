@@ -131,8 +131,10 @@ class Holdings:
         if not gate.holds:
             if not trigger.condition.evaluate((name,)):
                 return _HELD
-            event = DependencyEvent(making.event.id, making.position, data)
-            return Arrival(VerdictKind.FIRED, _firing(trigger.key, {name: event}, {}, name, making.replay))
+            key, event_id = trigger.key, making.event.id
+            identity = firing_id(key.namespace, key.sensor, key.trigger, {name: event_id}, replay=making.replay)
+            event = DependencyEvent(event_id, making.position, data)
+            return Arrival(VerdictKind.FIRED, Firing(identity, key, {name: event}, name, making.replay))
         join = ""
         if trigger.correlate is not None:
             try:

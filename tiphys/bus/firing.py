@@ -31,9 +31,10 @@ class TriggerKey(NamedTuple):
     trigger: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class DependencyEvent:
-    """An event as one dependency saw it. `position` is its place in the log; `transformed` replaces its data where a transform ran."""
+    """An event as one dependency saw it. `position` is its place in the log; `transformed` replaces its data where a transform ran. A value,
+    and not frozen for the reason of `Decision`."""
 
     id: str
     position: int

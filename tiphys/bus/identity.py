@@ -43,7 +43,13 @@ def firing_id(
     `events` maps dependency names to event ids; `once` (a rendered key) stands in their place if given. `replay` is the number
     of the replay (0 = none), `dlq` marks the firing of a `dlqTrigger`, `document` the index within a multi-document source.
     """
-    what = f"once={once}" if once is not None else ",".join([f"{name}={events[name]}" for name in sorted(events)])
+    if once is not None:
+        what = f"once={once}"
+    elif len(events) == 1:
+        ((name, event),) = events.items()
+        what = f"{name}={event}"
+    else:
+        what = ",".join([f"{name}={events[name]}" for name in sorted(events)])
     text = f"{namespace}/{sensor}/{trigger}/{what}"
     if replay:
         text += f"/{replay}"
