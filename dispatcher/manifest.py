@@ -7,7 +7,7 @@ worse than none. `check` says what types alone do not show.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final, Literal
@@ -26,7 +26,7 @@ from tiphys.schema.limits import Batch, Concurrency, DebounceField, Order
 from tiphys.schema.model import Model, problem
 from tiphys.schema.once import Once
 
-__all__ = ["ARGO_TYPES", "Template", "TriggerSpec", "check", "chosen_type", "notices", "prospects", "trigger_model"]
+__all__ = ["ARGO_TYPES", "Template", "TriggerSpec", "check", "chosen_type", "notices", "prospects", "touches", "trigger_model"]
 
 ARGO_TYPES: Final = (
     "k8s",
@@ -102,6 +102,17 @@ def trigger_model() -> type[TriggerSpec]:
             )
         return value
 
+    def known_kind(cls: type[Model], data: Any) -> Any:
+        if isinstance(data, Mapping) and all(data.get(key) is None for key in (*kinds, *ARGO_TYPES)):
+            spelt = {key.lower(): key for key in (*kinds, *ARGO_TYPES)}
+            for key in data:
+                if (meant := spelt.get(str(key).lower())) is not None:
+                    not_here = "" if meant in kinds else ", which Tiphys does not support yet"
+                    raise problem(
+                        f"has {key}, which is no kind of trigger", f"did you mean {meant}{not_here}?", FaultKind.UNKNOWN_FIELD
+                    )
+        return data
+
     def one_kind(self: Template) -> Template:
         present = [key for key in kinds if getattr(self, key) is not None]
         if not present:
@@ -110,7 +121,10 @@ def trigger_model() -> type[TriggerSpec]:
             raise problem(f"has {' and '.join(present)}", "keep one of them")
         return self
 
-    validators: dict[str, Any] = {"_one_kind": model_validator(mode="after")(one_kind)}
+    validators: dict[str, Any] = {
+        "_known_kind": model_validator(mode="before")(known_kind),
+        "_one_kind": model_validator(mode="after")(one_kind),
+    }
     if missing:
         validators["_missing_kinds"] = field_validator(*missing, mode="before")(not_yet)
     template = create_model("Template", __base__=Template, __doc__="What a trigger does.", __validators__=validators, **fields)
@@ -142,14 +156,14 @@ def check(
     faults += (
         _below("template", fault)
         for fault in (_below(kind.key, fault) for fault in kind.check(settings, dependencies))
-        if not any(_touches(parameter.dest, fault.path) for parameter in spec.parameters)
+        if not any(touches(parameter.dest, fault.path) for parameter in spec.parameters)
     )
     for where, parameter in kind.parameters(settings):
         unknown = _unknown_dependency(f"{path}.{where}", parameter, dependencies)
         faults += (
             fault
             for fault in unknown
-            if not any(_touches(one.dest, fault.path.removeprefix("template.")) for one in spec.parameters)
+            if not any(touches(one.dest, fault.path.removeprefix("template.")) for one in spec.parameters)
         )
     faults += _policy_faults(spec.policy, kind)
     if spec.concurrency is not None:
@@ -184,16 +198,16 @@ def notices(spec: TriggerSpec) -> list[Notice]:
                 kind=FaultKind.IGNORED,
             )
         )
-    found += [Notice(f"template.{kind.key}.{notice.path}", notice.text) for notice in kind.notices(settings)]
+    found += [notice._replace(path=f"template.{kind.key}.{notice.path}") for notice in kind.notices(settings)]
     found += _policy_notices(spec.policy, kind)
     if spec.rate_limit is not None and spec.rate_limit.notice:
         found.append(Notice("rateLimit.unit", spec.rate_limit.notice))
     parameters = [(f"parameters[{index}]", parameter) for index, parameter in enumerate(spec.parameters)]
     parameters += [(f"template.{kind.key}.{path}", parameter) for path, parameter in kind.parameters(settings)]
     for path, parameter in parameters:
-        found += [Notice(fault.path, f"{fault.problem}; {fault.remedy}") for fault in parameter_notices(parameter, path)]
+        found += [Notice(one.path, f"{one.problem}; {one.remedy}", one.kind) for one in parameter_notices(parameter, path)]
     found += [
-        Notice(f"parameters[{index}]", _CHOOSES)
+        Notice(f"parameters[{index}]", _CHOOSES, FaultKind.CHOSEN_SOURCE)
         for index, parameter in enumerate(spec.parameters)
         if _ADDRESS.search(parameter.dest)
     ]
@@ -204,7 +218,7 @@ def notices(spec: TriggerSpec) -> list[Notice]:
                     "dlqTrigger.rateLimit", "has no effect, as in argo-events: that of its trigger counts", kind=FaultKind.IGNORED
                 )
             )
-        found += [Notice(f"dlqTrigger.{notice.path}", notice.text) for notice in notices(spec.dlq_trigger)]
+        found += [notice._replace(path=f"dlqTrigger.{notice.path}") for notice in notices(spec.dlq_trigger)]
     return found
 
 
@@ -214,7 +228,7 @@ def prospects(spec: TriggerSpec, namespace: str = "", templates: Templates | Non
     kind, settings = chosen_type(spec.template)
     path = f"template.{kind.key}"
     found = []
-    if not any(_touches(one.dest, f"{kind.key}.{part}") for one in spec.parameters for part in ("source", "parameters", "args")):
+    if not any(touches(one.dest, f"{kind.key}.{part}") for one in spec.parameters for part in ("source", "parameters", "args")):
         found = [
             one._replace(path=f"{path}.{one.path}")
             for one in kind.prospects(settings, namespace, templates)
@@ -273,7 +287,7 @@ def _unknown_dependency(path: str, parameter: TriggerParameter, dependencies: fr
     )
 
 
-def _touches(dest: str, path: str) -> bool:
+def touches(dest: str, path: str) -> bool:
     """Whether a template-level parameter may set, or set something below, what a fault is about: the attempt will show then."""
     dotted = re.sub(r"\[(\d+)\]", r".\1", path)
     return dotted.startswith(dest) or dest.startswith(dotted)

@@ -97,12 +97,14 @@ class Context(Protocol):
 class Listener(ABC, Generic[SpecT]):
     """What a source and an endpoint have in common.
 
-    `key` is the manifest's key, `event_type` the CloudEvents type (reference 1.3), `spec` the model of one entry below the key.
+    `key` is the manifest's key, `event_type` the CloudEvents type (reference 1.3), `spec` the model of one entry below the key. `members`
+    are all the names that the data of an event may have at its top; none: they are not fixed.
     """
 
     key: ClassVar[str]
     event_type: ClassVar[str]
     spec: ClassVar[type[Model]]
+    members: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, spec: SpecT, context: Context) -> None:
         self.settings = spec

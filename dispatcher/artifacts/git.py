@@ -19,7 +19,7 @@ from dispatcher.trigger import Notice, Services
 from tiphys.clients import git
 from tiphys.clients.github import API, GithubApp, installation_token
 from tiphys.clients.http import flaw_in_url
-from tiphys.errors import ClientError, DurationError, FieldError, TriggerError
+from tiphys.errors import ClientError, DurationError, FaultKind, FieldError, TriggerError
 from tiphys.languages import duration
 from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
@@ -123,14 +123,20 @@ class Git(Artifact):
         address = git.parse(value.address) if not git.faults(value.address) else None
         protocol = address.protocol if address is not None else ""
         if protocol == "http":
-            found.append(Notice("url", "is not encrypted: whoever is on the way can replace the object; use https"))
+            found.append(
+                Notice("url", "is not encrypted: whoever is on the way can replace the object; use https", FaultKind.UNPROTECTED)
+            )
         if value.insecure_ignore_host_key:
-            found.append(Notice("insecureIgnoreHostKey", "is true: whoever is on the way can replace the object"))
+            found.append(
+                Notice("insecureIgnoreHostKey", "is true: whoever is on the way can replace the object", FaultKind.UNPROTECTED)
+            )
         for name, written in (("creds", value.creds), ("githubApp", value.github_app)):
             if written is not None and protocol == "ssh":
-                found.append(Notice(name, "has no effect on an address that SSH serves; use sshKeySecret"))
+                found.append(Notice(name, "has no effect on an address that SSH serves; use sshKeySecret", FaultKind.IGNORED))
         if value.ssh_key_secret is not None and protocol in ("http", "https"):
-            found.append(Notice("sshKeySecret", f"has no effect with {protocol}; write the address as user@host:path"))
+            found.append(
+                Notice("sshKeySecret", f"has no effect with {protocol}; write the address as user@host:path", FaultKind.IGNORED)
+            )
         return found
 
     @classmethod

@@ -11,7 +11,7 @@ from dispatcher.artifact import LARGEST, Artifact, objects_of, register_artifact
 from dispatcher.fetching import Same, failure, fetching
 from dispatcher.trigger import Notice, Services
 from tiphys.clients import s3
-from tiphys.errors import ClientError, FieldError, TriggerError
+from tiphys.errors import ClientError, FaultKind, FieldError, TriggerError
 from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
 
@@ -75,7 +75,7 @@ class S3(Artifact):
     def notices(cls, value: S3Artifact) -> list[Notice]:
         """Plain HTTP."""
         if value.insecure:
-            return [Notice("insecure", "is plain HTTP: whoever is on the way can replace the object")]
+            return [Notice("insecure", "is plain HTTP: whoever is on the way can replace the object", FaultKind.UNPROTECTED)]
         return []
 
     @classmethod

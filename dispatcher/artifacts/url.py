@@ -13,7 +13,7 @@ from dispatcher.artifact import LARGEST, Artifact, objects_of, register_artifact
 from dispatcher.fetching import SECONDS, Same, failure, fetching
 from dispatcher.trigger import Notice, Services
 from tiphys.clients.http import HttpRequest, TlsMaterial, destination, flaw_in_url
-from tiphys.errors import ClientError, FieldError, Refused, TriggerError
+from tiphys.errors import ClientError, FaultKind, FieldError, Refused, TriggerError
 from tiphys.schema.model import Model
 
 __all__ = ["Url", "UrlArtifact"]
@@ -43,9 +43,11 @@ class Url(Artifact):
     def notices(cls, value: UrlArtifact) -> list[Notice]:
         """What anybody on the way can replace by another object."""
         if value.path.startswith("http://"):
-            return [Notice("path", "is not encrypted: whoever is on the way can replace the object; use https")]
+            return [
+                Notice("path", "is not encrypted: whoever is on the way can replace the object; use https", FaultKind.UNPROTECTED)
+            ]
         if not value.verify_cert:
-            return [Notice("verifyCert", "is false: whoever is on the way can replace the object")]
+            return [Notice("verifyCert", "is false: whoever is on the way can replace the object", FaultKind.UNPROTECTED)]
         return []
 
     @classmethod

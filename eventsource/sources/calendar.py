@@ -141,6 +141,7 @@ class CalendarSource(Source[CalendarSpec]):
     key = "calendar"
     event_type = "calendar"
     spec = CalendarSpec
+    members = frozenset(("eventTime", "metadata"))
 
     def __init__(self, spec: CalendarSpec, context: Context, clock: Clock | None = None) -> None:
         super().__init__(spec, context)

@@ -98,6 +98,7 @@ class Github(Endpoint[GithubSpec]):
     """Seconds between two looks at the secret."""
     retry_first: ClassVar[float] = 5.0
     """Seconds before a place that refused is asked again; doubled each time, up to `look_every`."""
+    members = frozenset(("headers", "body", "metadata"))
 
     def __init__(self, spec: GithubSpec, context: Context) -> None:
         super().__init__(spec, context)

@@ -83,6 +83,7 @@ class MinioSource(Source[MinioSpec]):
     key = "minio"
     event_type = "minio"
     spec = MinioSpec
+    members = frozenset(("notification", "metadata"))
 
     def __init__(self, spec: MinioSpec, context: Context, *, ping: int = 2, silence: float = 7.0) -> None:
         super().__init__(spec, context)

@@ -6,7 +6,7 @@ delivery.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import orjson
 
@@ -20,6 +20,11 @@ from tiphys.schema.model import Model
 from tiphys.schema.secret import SecretRef
 
 _FORM = "application/x-www-form-urlencoded"
+
+
+_CONSTANT_HEADERS: Final = frozenset(
+    ("accept", "accept-encoding", "authorization", "connection", "content-type", "host", "user-agent", "x-forwarded-proto")
+)
 
 
 class Signature(Model):
@@ -50,6 +55,7 @@ class Webhook(Endpoint[WebhookSpec]):
     key = "webhook"
     event_type = "webhook"
     spec = WebhookSpec
+    members = frozenset(("header", "body", "metadata"))
 
     def __init__(self, spec: WebhookSpec, context: Context) -> None:
         super().__init__(spec, context)
@@ -82,6 +88,9 @@ class Webhook(Endpoint[WebhookSpec]):
                     "method", "is neither GET nor POST, so every request is refused, as by argo-events", kind=FaultKind.NEVER_TRUE
                 )
             )
+        if spec.dedupe is not None and spec.dedupe.header.lower() in _CONSTANT_HEADERS:
+            text = f"is the header {spec.dedupe.header}, which all deliveries share: only the first of them becomes an event"
+            found.append(Notice("dedupe.header", f"{text}; name one that a delivery has to itself", FaultKind.NEVER_TRUE))
         return found
 
     @property

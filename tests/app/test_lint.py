@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tiphys.app.lint import Finding, lint_documents, lint_paths, print_findings
+from tiphys.app.findings import Finding, shown
+from tiphys.app.lint import lint_documents, lint_paths
 from tiphys.app.rules import BY_KIND, RULES
 from tiphys.errors import FaultKind, SettingsError
 from tiphys.schema.loader import Document, load_documents
@@ -214,11 +215,13 @@ def test_harmless_fields_are_one_line_of_information() -> None:
     assert all(field in found[0].text for field in ("spec.replicas", "spec.service", "k8s.group"))
 
 
-def test_one_object_twice_is_an_error_in_a_file_and_a_warning_across_files(tmp_path: Path) -> None:
+def test_one_object_twice_is_an_error_in_a_file_and_one_line_across_files(tmp_path: Path) -> None:
     assert "TIP106" in rules(SIGNED, SIGNED)
     for name in ("a.yaml", "b.yaml"):
         (tmp_path / name).write_text(SIGNED)
-    assert [(one.rule, Path(one.file).name) for one in lint_paths([tmp_path], "argo")] == [("TIP110", "b.yaml")]
+    assert [(one.rule, one.level, Path(one.file).name) for one in lint_paths([tmp_path], "argo")] == [
+        ("TIP110", "information", "b.yaml")
+    ]
 
 
 def test_findings_come_in_the_order_of_files_and_lines_and_a_path_given_twice_counts_once(tmp_path: Path) -> None:
@@ -230,19 +233,31 @@ def test_findings_come_in_the_order_of_files_and_lines_and_a_path_given_twice_co
         lint_paths([tmp_path / "none"], "argo")
 
 
-def test_each_form_says_the_rule_the_place_and_the_remedy(capsys: pytest.CaptureFixture[str]) -> None:
-    finding = Finding("TIP101", "unknown-field", "error", "spec.x", "100%\nwrong", "do: this, that", "a,b:c.yaml", 7)
-    print_findings([finding], "github")
-    assert capsys.readouterr().out == (
-        "::error file=a%2Cb%3Ac.yaml,line=7,title=TIP101 unknown-field::spec.x: 100%25%0Awrong; do: this, that\n"
+def test_each_form_says_the_rule_the_place_and_the_remedy() -> None:
+    finding = Finding("TIP101", "unknown-field", "error", "spec.x", "100%\nwrong", "do: this, that", "a,b:c d.yaml", 7)
+    assert shown([finding], "github") == (
+        "::error file=a%2Cb%3Ac d.yaml,line=7,title=TIP101 unknown-field::spec.x: 100%25%0Awrong; do: this, that\n"
     )
-    print_findings([finding], "json")
-    assert json.loads(capsys.readouterr().out)[0] == {
+    assert json.loads(shown([finding], "json"))[0] == {
         "rule": "TIP101", "name": "unknown-field", "level": "error", "path": "spec.x", "text": "100%\nwrong",
-        "remedy": "do: this, that", "file": "a,b:c.yaml", "line": 7,
+        "remedy": "do: this, that", "file": "a,b:c d.yaml", "line": 7,
     }  # fmt: skip
-    print_findings([finding], "text")
-    assert capsys.readouterr().out.endswith("do: this, that [TIP101 unknown-field]\n1 errors, 0 other findings\n")
+    assert shown([finding], "text").endswith("do: this, that [TIP101 unknown-field]\n1 error, 0 warnings, 0 for information\n")
+
+
+def test_sarif_has_every_rule_and_the_place_of_each_finding() -> None:
+    findings = [
+        Finding("TIP301", "open-webhook", "warning", "spec.x", "is open", "close it", "a b.yaml", 7),
+        Finding("TIP402", "embedded-bus", "information", "spec", "asks", "nothing", "", 0),
+    ]
+    log = json.loads(shown(findings, "sarif"))
+    assert log["version"] == "2.1.0"
+    (run,) = log["runs"]
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == [rule.id for rule in RULES]
+    first, second = run["results"]
+    assert (first["ruleId"], first["level"]) == ("TIP301", "warning")
+    assert first["locations"][0]["physicalLocation"] == {"artifactLocation": {"uri": "a%20b.yaml"}, "region": {"startLine": 7}}
+    assert (second["level"], "locations" in second) == ("note", False)
 
 
 def test_every_kind_of_finding_has_one_rule_and_every_rule_one_id() -> None:

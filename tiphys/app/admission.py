@@ -42,6 +42,8 @@ __all__ = [
 
 API_VERSION: Final = "argoproj.io/v1alpha1"
 KINDS: Final = ("EventSource", "Sensor")
+_OF_THE_POD: Final = frozenset(("serviceAccountName", "nodeSelector", "tolerations", "volumes", "container", "affinity"))
+_ANTI_AFFINITY: Final = "spec.nats.native.antiAffinity"
 _TOLERATED: Final = frozenset(("group", "version", "resource"))
 
 
@@ -165,9 +167,14 @@ def _of_unknown(unknown: list[UnknownField], *, strict: bool) -> tuple[list[Fiel
     errors: list[FieldError] = []
     found: list[Notice] = []
     for field in unknown:
-        hint = f"did you mean {field.nearest}?" if field.nearest else "argo-events ignores it as well; take it out"
         leaf = field.path.rpartition(".")[2]
-        if leaf in _TOLERATED and ".triggers[" in field.path:
+        if field.elsewhere:
+            hint = f"did you mean {field.elsewhere}?"
+        elif leaf in _OF_THE_POD and field.path == f"spec.{leaf}":
+            hint = f"did you mean spec.template.{leaf}?"
+        else:
+            hint = f"did you mean {field.nearest}?" if field.nearest else "argo-events ignores it as well; take it out"
+        if (leaf in _TOLERATED and ".triggers[" in field.path) or field.path == _ANTI_AFFINITY:
             text = "has no effect; argo-events dropped it"
             found.append(Notice("information", field.path, text, kind=FaultKind.HARMLESS))
         elif strict:

@@ -13,8 +13,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+import orjson
+
+from dispatcher.artifact import parse_objects
+from dispatcher.workflowtemplates import kind_of
 from tiphys.app.admission import identity
-from tiphys.app.templates import TEMPLATE_KINDS
+from tiphys.app.neighbours import NeighbouringTemplates, Neighbours
 from tiphys.app.workflowcode import Owner, direct, exposed
 from tiphys.schema.loader import Document
 
@@ -49,7 +53,7 @@ _INPUT: Final = re.compile(r"\.Input\.([\w.]+)")
 _CLEANING: Final = re.compile(
     r"\b(b64enc|b32enc|sha\d+sum|adler32sum|int|int64|float64|atoi|len|eq|ne|regex\w+|mustRegex\w+|ternary|has)\b"
 )
-_ARGUMENT: Final = re.compile(r"spec\.arguments\.parameters\.(\d+)\.value\Z")
+_ARGUMENT: Final = re.compile(r"spec\.arguments\.parameters\.(?:(\d+)|#\(name==\"?([\w-]+)\"?\))\.value\Z")
 _ATOM: Final = r"(?:[\w/:@=,-]|\\[.dw/-]|\[(?:A-Z|a-z|0-9|A-F|a-f|[\w./:@=])+-?\])(?:[*+?]|\{\d+(?:,\d*)?\})?"
 _ANCHORED: Final = re.compile(rf"\^(?:{_ATOM}|\((?:\?:)?(?:{_ATOM}|\|)*\)[*+?]?)*\$\Z")
 """A regular expression of nothing but letters, digits and what no interpreter reads, from the beginning to the end of the text."""
@@ -59,7 +63,9 @@ class _Origin(NamedTuple):
     """Where a dependency's events come from. `kind` is the key below the EventSource's `spec`, empty if it is not among the documents."""
 
     kind: str
-    route: tuple[str, str, str]
+    source: str
+    event: str
+    is_open: bool
 
 
 class _Flow(NamedTuple):
@@ -74,51 +80,63 @@ class _Flow(NamedTuple):
 class Injections:
     """Looks for them in documents taken as one installation; `namespace` is for those that name none."""
 
-    def __init__(self, documents: Sequence[Document], namespace: str) -> None:
-        self._documents = documents
-        self._namespace = namespace
-        self._open: set[tuple[str, str, str]] = set()
-        self._kinds: dict[tuple[str, str, str], str] = {}
-        self._templates: dict[tuple[str, str], Owner] = {}
-        for document in documents:
-            kind, space, name = identity(document.object, namespace)
-            spec = _map(document.object.get("spec"))
-            if kind in TEMPLATE_KINDS:
-                self._templates["" if kind.startswith("Cluster") else space, name] = Owner(spec, space, f"{kind} {name}", document)
-            elif kind == "EventSource":
-                self._kinds.update({(space, name, str(event)): str(key) for key in spec for event in _map(spec[key])})
+    def __init__(self, documents: Sequence[Document], namespace: str, neighbours: Neighbours) -> None:
+        self._documents, self._namespace, self._neighbours = documents, namespace, neighbours
+        self._open: set[tuple[int, str]] = set()
 
-    def open_route(self, key: tuple[str, str, str], path: str) -> None:
-        """An event (`spec.webhook.example…`) of the EventSource `key` takes requests from anybody."""
-        for (space, name, event), kind in self._kinds.items():
-            at = f"spec.{kind}.{event}"
-            if (space, name) == key[1:] and (path == at or path.startswith(f"{at}.")):
-                self._open.add((space, name, event))
+    def open_route(self, document: Document, path: str) -> None:
+        """An event (`spec.webhook.example…`) of an EventSource takes requests from anybody."""
+        for key, events in _map(document.object.get("spec")).items():
+            for event in _map(events):
+                at = f"spec.{key}.{event}"
+                if path == at or path.startswith(f"{at}."):
+                    self._open.add((id(document), str(event)))
 
     def found(self) -> Iterator[tuple[Document, str, str, bool]]:
         """The Sensor's document, the path of the parameter, what happens, and whether the text comes from an open route."""
         for document in self._documents:
             kind, space, _ = identity(document.object, self._namespace)
             if kind == "Sensor":
-                yield from _Sensor(document, space, self._templates, self._kinds, self._open).found()
+                yield from _Sensor(document, space, self._neighbours, self._open).found()
+
+
+class _Owners(dict[tuple[str, str], Owner]):
+    """The WorkflowTemplates that a Sensor's text may come to, as they are asked for."""
+
+    def __init__(self, templates: NeighbouringTemplates) -> None:
+        super().__init__()
+        self._templates = templates
+
+    def __missing__(self, key: tuple[str, str]) -> Owner:
+        space, name = key
+        document = self._templates.document(space, name, not space)
+        if document is None:
+            raise KeyError(key)
+        owner = Owner(_map(document.object.get("spec")), space, f"{kind_of(not space)} {name}", document)
+        self[key] = owner
+        return owner
+
+    def get(self, key: tuple[str, str], default: Any = None) -> Any:
+        """As of any mapping."""
+        try:
+            return self[key]
+        except KeyError:
+            return default
 
 
 class _Sensor:
-    def __init__(
-        self,
-        document: Document,
-        namespace: str,
-        templates: Mapping[tuple[str, str], Owner],
-        kinds: Mapping[tuple[str, str, str], str],
-        opened: set[tuple[str, str, str]],
-    ) -> None:
-        self._document, self._namespace, self._templates, self._opened = document, namespace, templates, opened
+    def __init__(self, document: Document, namespace: str, neighbours: Neighbours, opened: set[tuple[int, str]]) -> None:
+        self._document, self._namespace = document, namespace
+        self._templates = _Owners(neighbours.templates(document))
         self._spec = _map(document.object.get("spec"))
         self._dependencies = {str(one.get("name")): one for one in map(_map, _list(self._spec.get("dependencies")))}
         self._origins: dict[str, _Origin] = {}
         for name, one in self._dependencies.items():
-            route = (namespace, str(one.get("eventSourceName")), str(one.get("eventName")))
-            self._origins[name] = _Origin(kinds.get(route, ""), route)
+            source, event = str(one.get("eventSourceName")), str(one.get("eventName"))
+            there = neighbours.find("EventSource", namespace, source, document)
+            listed = _map(there.object.get("spec")) if there is not None else {}
+            kind = next((str(key) for key, events in listed.items() if event in _map(events)), "")
+            self._origins[name] = _Origin(kind, source, event, (id(there), event) in opened)
 
     def found(self) -> Iterator[tuple[Document, str, str, bool]]:
         for index, trigger in enumerate(map(_map, _list(self._spec.get("triggers")))):
@@ -133,7 +151,7 @@ class _Sensor:
             yield from self._findings(flows)
 
     def _into_object(self, asked: Mapping[str, Any], parameters: Iterator[tuple[str, str, Mapping[str, Any]]]) -> Iterator[_Flow]:
-        obj = _map(_map(asked.get("source")).get("resource"))
+        obj = _object(_map(asked.get("source")))
         if not obj or asked.get("operation") in ("submit-from", "delete"):
             return
         spec = _map(obj.get("spec"))
@@ -144,8 +162,9 @@ class _Sensor:
             if not self._is_text_of_a_request(src, dependency):
                 continue
             match = _ARGUMENT.match(dest)
-            if match and int(match[1]) < len(names):
-                name = names[int(match[1])]
+            number = int(match[1]) if match and match[1] else names.index(match[2]) if match and match[2] in names else len(names)
+            if number < len(names):
+                name = names[number]
                 if name in reached:
                     yield _Flow(path, dependency, name, reached[name])
             elif place := direct(obj, dest):
@@ -212,7 +231,7 @@ class _Sensor:
     def _is_fixed(self, origin: _Origin, path: str) -> bool:
         """Whether the service makes the value, and nobody else could have sent the event."""
         of_a_service = not origin.kind or origin.kind in _SERVICES
-        return of_a_service and origin.route not in self._opened and bool(_FIXED.search(path))
+        return of_a_service and not origin.is_open and bool(_FIXED.search(path))
 
     def _findings(self, flows: Sequence[_Flow]) -> Iterator[tuple[Document, str, str, bool]]:
         """One for each dependency and place, with the names of all parameters that come there."""
@@ -220,11 +239,28 @@ class _Sensor:
         for flow in flows:
             groups.setdefault((flow.dependency, flow.place), []).append(flow)
         for (dependency, place), group in groups.items():
-            route = self._origins[dependency].route
-            is_open = route in self._opened
-            whose = f"of anybody who can reach event {route[2]} of EventSource {route[1]}" if is_open else "of the event"
+            origin = self._origins[dependency]
+            whose = (
+                f"of anybody who can reach event {origin.event} of EventSource {origin.source}"
+                if origin.is_open
+                else "of the event"
+            )
             names = ", ".join(dict.fromkeys(flow.name for flow in group))
-            yield self._document, group[0].path, f"text {whose} ({dependency}) becomes code through {names}: {place}", is_open
+            yield (
+                self._document,
+                group[0].path,
+                f"text {whose} ({dependency}) becomes code through {names}: {place}",
+                origin.is_open,
+            )
+
+
+def _object(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The object that a source holds in the manifest itself, empty if it is none or several."""
+    inline = source.get("inline")
+    if isinstance(inline, str) and inline:
+        texts, _ = parse_objects(inline)
+        return _map(orjson.loads(texts[0])) if len(texts) == 1 else {}
+    return _map(source.get("resource"))
 
 
 def _is_held_to(dependency: Mapping[str, Any], key: str) -> bool:

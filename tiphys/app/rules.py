@@ -123,10 +123,10 @@ RULES: Final = (
     Rule(
         "TIP110",
         FaultKind.SAME_OBJECT,
-        "warning",
-        "The same kind, namespace and name stands in another file.",
-        "Loaded together, one takes the place of the other.",
-        "Load one of them, or give one another name or namespace.",
+        "information",
+        "Objects of the same kind, namespace and name stand in several files; one line for all of them.",
+        "Overlays look so. Loaded together, one takes the place of the other.",
+        "Load one of them at a time, or give one another name or namespace.",
     ),
     Rule(
         "TIP111",
@@ -143,6 +143,23 @@ RULES: Final = (
         "A dependency names an event that the EventSource among the files does not have.",
         "No event ever comes, and nobody says so: argo-events does not look.",
         "Correct the name, or add the event to the EventSource.",
+    ),
+    Rule(
+        "TIP113",
+        FaultKind.NO_SUCH_VALUE,
+        "error",
+        "A path that the data of the event never has.",
+        "argo-events drops the event with an error in its log, or fails each firing. Most often `body.` is missing before it.",
+        "Write the path from the top of the event's data, as the source's page shows it.",
+    ),
+    Rule(
+        "TIP114",
+        FaultKind.SAME_ROUTE,
+        "error",
+        "Two events ask for the same port and path.",
+        "Of two in one EventSource only one is reached, in argo-events as well. Several EventSources share a port here, where argo-events "
+        "has a pod for each: the younger one is then served at `/NAMESPACE/EVENTSOURCE/EVENT` only.",
+        "Give one of them another `endpoint`.",
     ),
     Rule(
         "TIP201",
@@ -265,6 +282,14 @@ RULES: Final = (
         "Use `generateName`, or set the name by a parameter; where one object is meant, `onConflict: skip` or `operation: update`.",
     ),
     Rule(
+        "TIP216",
+        FaultKind.ABSENT_DEPENDENCY,
+        "warning",
+        "A parameter of a dependency whose event a firing does not have, or need not have.",
+        "The parameter is left out in silence; in a `payload` argo-events ends with a panic, and here the firing fails.",
+        "Name the dependency in `conditions`, or give a default (`value`).",
+    ),
+    Rule(
         "TIP299",
         FaultKind.REMARK,
         "warning",
@@ -296,6 +321,22 @@ RULES: Final = (
         "As TIP302, and the text comes from a route that takes requests from anybody.",
         "Whoever can reach the route runs commands in the Workflow's pod, with its service account.",
         "Set `authSecret` or the secret of a signature, and pass the text as an environment variable.",
+    ),
+    Rule(
+        "TIP304",
+        FaultKind.CHOSEN_SOURCE,
+        "warning",
+        "An event sets where the object of a trigger is read from.",
+        "Whoever sends the event chooses what is made in the cluster, and which server gets the credentials beside the address.",
+        "Fix the address, and take no more than a branch or a commit from the event.",
+    ),
+    Rule(
+        "TIP305",
+        FaultKind.UNPROTECTED,
+        "warning",
+        "The object of a trigger comes over a connection that anybody on the way can change.",
+        "What it says is made in the cluster, as the service account of the Sensor.",
+        "Use https or SSH with the host's key.",
     ),
     Rule(
         "TIP401",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, reduce
 from typing import Any, Final, cast
@@ -17,20 +17,15 @@ from pydantic import ValidationError
 
 from dispatcher.manifest import TriggerSpec, check, notices, prospects, trigger_model
 from dispatcher.trigger import Templates
-from sensors.manifest import DataFilter, Dependency, SensorSpec
+from sensors.manifest import Dependency, SensorSpec
 from sensors.program import SensorProgram
 from tiphys.app.notices import Notice, warning
+from tiphys.app.seldom_meant import seldom_meant
 from tiphys.errors import FaultKind, FieldError, ManifestError, shorten
 from tiphys.schema.model import UnknownField, field_errors, join_path, unknown_fields
 
 __all__ = ["SensorFindings", "SensorPlan", "examine_sensor", "sensor_model"]
 
-_WITHOUT_EFFECT: Final = {
-    "replicas": "has no effect: one process runs every sensor",
-    "revisionHistoryLimit": "has no effect: no Deployment is made",
-    "errorOnFailedRound": "has no effect, as in argo-events",
-    "loggingFields": "has no effect, as in argo-events",
-}
 _PARAMETERS: Final = ("parameters", "payload", "dynamicHeaders")
 
 
@@ -168,8 +163,10 @@ def _look_into(
     templates: Templates | None,
 ) -> None:
     names = frozenset(dependency.name for dependency in spec.dependencies)
+    program = None
     try:
-        found.notices += map(warning, SensorProgram.compile(namespace, name, spec).notices)
+        program = SensorProgram.compile(namespace, name, spec)
+        found.notices += map(warning, program.notices)
     except ManifestError as error:
         found.faults += error.errors
         found.notices += map(warning, error.notices)
@@ -178,39 +175,8 @@ def _look_into(
         found.faults += [replace(one, path=_below(path, one.path)) for one in check(trigger, names, namespace, templates)]
         for one in (*notices(trigger), *prospects(trigger, namespace, templates)):
             found.notices.append(Notice("error" if one.fails else "warning", _below(path, one.path), one.text, kind=one.kind))
-    found.notices += _risks(spec, raw)
+    found.notices += seldom_meant(spec, raw, program)
 
 
 def _below(path: str, relative: str) -> str:
     return f"{path}.{relative}" if relative else path
-
-
-def _risks(spec: SensorSpec[TriggerSpec], raw: Mapping[str, Any]) -> Iterator[Notice]:
-    """What is accepted, and seldom meant."""
-    for field_, text in _WITHOUT_EFFECT.items():
-        if raw.get(field_):
-            yield Notice("information", f"spec.{field_}", text, kind=FaultKind.HARMLESS)
-    for index, dependency in enumerate(spec.dependencies):
-        path = f"spec.dependencies[{index}]"
-        filters = dependency.filters
-        if filters is None:
-            continue
-        kinds = (filters.exprs, filters.data, filters.context, filters.time, filters.git, filters.script)
-        if dependency.filters_logical_operator == "or" and (filters.exprs or filters.data) and sum(map(bool, kinds)) > 1:
-            text = "a path that an event does not have is an error, and drops the event, whatever the other kinds say"
-            where = f"{path}.filtersLogicalOperator"
-            yield Notice("warning", where, f"{text}; ask for paths that are always there", kind=FaultKind.OR_DROPS_ON_ERROR)
-        for number, entry in enumerate(filters.data):
-            yield from _comparison(entry, f"{path}.filters.data[{number}]")
-
-
-def _comparison(entry: DataFilter, path: str) -> Iterator[Notice]:
-    if entry.comparator == "!=" and len(entry.value) > 1:
-        text = "holds where any value differs, which is nearly always; write one expression: ^(a|b)$"
-        yield Notice("warning", f"{path}.value", text, kind=FaultKind.NOT_EQUAL_TO_SEVERAL)
-    if entry.type == "string" and entry.comparator not in ("", "=", "!="):
-        text = f"{entry.comparator} never holds for strings; use type: number"
-        yield Notice("warning", f"{path}.comparator", text, kind=FaultKind.ORDERED_STRINGS)
-    if entry.type == "bool" and entry.comparator not in ("", "="):
-        text = "is ignored for booleans, as in argo-events"
-        yield Notice("warning", f"{path}.comparator", text, kind=FaultKind.IGNORED_COMPARATOR)

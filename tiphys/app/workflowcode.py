@@ -11,7 +11,14 @@ from tiphys.schema.loader import Document
 
 __all__ = ["Owner", "direct", "exposed"]
 
-_REFERENCE: Final = re.compile(r"\{\{=?\s*(inputs|workflow)\.parameters(?:\.([\w-]+)|\[['\"]([^'\"]+)['\"]\])\s*\}\}")
+_NAMED: Final = r"(inputs|workflow)\.parameters(?:\.([\w-]+)|\[['\"]([^'\"]+)['\"]\])"
+_REFERENCE: Final = re.compile(rf"\{{\{{\s*{_NAMED}\s*\}}\}}")
+_EXPRESSION: Final = re.compile(r"\{\{=(.*?)\}\}", re.DOTALL)
+_IN_EXPRESSION: Final = re.compile(_NAMED)
+_CLEANING: Final = re.compile(
+    r"\b(?:asInt|asFloat|int64|float64|atoi|len|b64enc|b32enc|sha\d+sum|adler32sum|toJson|quote|squote|regex\w+|matches)\b|==|!=|[<>]"
+)
+_ITEM: Final = re.compile(r"\{\{=?\s*item\b")
 _SHELL: Final = re.compile(r"(?:.*/)?(?:sh|bash|ash|dash|zsh|ksh)\Z")
 _SHELL_FLAG: Final = re.compile(r"-[a-zA-Z]*c[a-zA-Z]*\Z")
 _INTERPRETER: Final = re.compile(r"(?:.*/)?(?:python[\d.]*|node|perl|ruby)\Z")
@@ -127,7 +134,11 @@ class _Reading:
         if callee is None:
             return
         given = map(_map, _list(_map(step.get("arguments")).get("parameters")))
-        self._calls[number].append(_Call(callee, {str(one.get("name")): str(one.get("value", "")) for one in given}))
+        items = step.get("withParam")
+        texts = {str(one.get("name")): str(one.get("value", "")) for one in given}
+        if isinstance(items, str):
+            texts = {name: f"{text} {items}" if _ITEM.search(text) else text for name, text in texts.items()}
+        self._calls[number].append(_Call(callee, texts))
 
 
 def _steps(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -184,7 +195,12 @@ def _commands(container: Mapping[str, Any]) -> Iterator[tuple[str, int, str]]:
 
 
 def _references(text: str) -> list[tuple[str, str]]:
-    return [(kind, name or quoted) for kind, name, quoted in _REFERENCE.findall(text)]
+    """The parameters that a text takes as they are; of an expression, those that nothing in it may have made harmless."""
+    found = [(kind, name or quoted) for kind, name, quoted in _REFERENCE.findall(text)]
+    for expression in _EXPRESSION.findall(text):
+        if not _CLEANING.search(expression):
+            found += [(kind, name or quoted) for kind, name, quoted in _IN_EXPRESSION.findall(expression)]
+    return found
 
 
 def direct(obj: Mapping[str, Any], dest: str) -> str:

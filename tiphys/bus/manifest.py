@@ -26,7 +26,6 @@ _QUANTITY: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[KMGTPE]i|[numkMGTPE]
 _MECHANISMS: Final = ("PLAIN", "OAUTHBEARER", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI")
 _PARTITIONERS: Final = ("random", "hash", "roundrobin", "manual")
 _STREAM_KEYS: Final = frozenset(("maxmsgs", "maxage", "maxbytes", "replicas", "duplicates", "retention", "discard"))
-_LEAST_NATIVE: Final = 3
 _TITLES: Final = {
     "nats": "NATS Streaming",
     "jetstream": "NATS JetStream",
@@ -306,9 +305,6 @@ def _notices(spec: EventBusSpec) -> Iterator[FieldError]:
     used, *others = spec.kinds
     for key in others:
         yield _unusable(f"spec.{key}", f"is ignored by argo-events, which takes {used}", "keep one of them")
-    if spec.nats is not None and spec.nats.native is not None and 0 < spec.nats.native.replicas < _LEAST_NATIVE:
-        text = f"is raised to {_LEAST_NATIVE} by argo-events, which runs no fewer"
-        yield _unusable("spec.nats.native.replicas", text, f"write {_LEAST_NATIVE}")
     if spec.jetstream is not None and spec.jetstream.stream_config:
         yield from _stream("spec.jetstream.streamConfig", spec.jetstream.stream_config)
     if (exotic := spec.jetstream_exotic) is not None:

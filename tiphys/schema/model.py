@@ -107,10 +107,12 @@ def _is_branch(part: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class UnknownField:
-    """A field that no model knows: its path, and the known field nearest in spelling (empty if none is near)."""
+    """A field that no model knows: its path, the known field nearest in spelling (empty if none is near), and the path of a field of this
+    very name a level above or below, where it may have been meant to stand (empty if there is none)."""
 
     path: str
     nearest: str
+    elsewhere: str = ""
 
 
 def unknown_fields(model: type[BaseModel], data: Any, prefix: str = "") -> list[UnknownField]:
@@ -118,33 +120,55 @@ def unknown_fields(model: type[BaseModel], data: Any, prefix: str = "") -> list[
     return list(_unknown(model, data, prefix))
 
 
-def _unknown(model: type[BaseModel], data: Any, prefix: str) -> Iterator[UnknownField]:
+_Above = tuple[tuple[str, frozenset[str]], ...]
+"""The models around a place, the nearest last: the path of each, and the names that it knows."""
+
+
+def _unknown(model: type[BaseModel], data: Any, prefix: str, above: _Above = ()) -> Iterator[UnknownField]:
     if not isinstance(data, Mapping) or model.model_config.get("extra") == "allow":
         return
-    known = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+    known = _fields(model)
+    here = (*above, (prefix, frozenset(known)))
     for key, value in data.items():
         path = join_path(prefix, (str(key),))
         if key in known:
-            yield from _unknown_in(known[key], value, path)
+            yield from _unknown_in(known[key], value, path, here)
         else:
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.7)
-            yield UnknownField(path, near[0] if near else "")
+            yield UnknownField(path, near[0] if near else "", _elsewhere(str(key), known, prefix, above))
 
 
-def _unknown_in(annotation: Any, value: Any, path: str) -> Iterator[UnknownField]:
+def _fields(model: type[BaseModel]) -> dict[str, Any]:
+    return {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+
+
+def _elsewhere(key: str, known: Mapping[str, Any], prefix: str, above: _Above) -> str:
+    """Where a field of this name is known: in the nearest model around, else in one just below."""
+    for path, names in reversed(above):
+        if key in names:
+            return f"{path}.{key}" if path else key
+    for name, annotation in known.items():
+        for choice in typing.get_args(annotation) or (annotation,):
+            if isinstance(choice, type) and issubclass(choice, BaseModel) and key in _fields(choice):
+                several = "[]" if typing.get_origin(annotation) in (list, tuple) else ""
+                return join_path(prefix, (f"{name}{several}", key))
+    return ""
+
+
+def _unknown_in(annotation: Any, value: Any, path: str, above: _Above) -> Iterator[UnknownField]:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is typing.Annotated:
-        yield from _unknown_in(arguments[0], value, path)
+        yield from _unknown_in(arguments[0], value, path, above)
     elif origin in (typing.Union, types.UnionType):
         for choice in arguments:
             if choice is not type(None):
-                yield from _unknown_in(choice, value, path)
+                yield from _unknown_in(choice, value, path, above)
     elif origin in (list, tuple) and isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _unknown_in(arguments[0], item, f"{path}[{index}]")
+            yield from _unknown_in(arguments[0], item, f"{path}[{index}]", above)
     elif origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
         if isinstance(value, Mapping):
             for key, item in value.items():
-                yield from _unknown_in(arguments[1], item, f"{path}.{key}")
+                yield from _unknown_in(arguments[1], item, f"{path}.{key}", above)
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield from _unknown(annotation, value, path)
+        yield from _unknown(annotation, value, path, above)

@@ -51,6 +51,7 @@ class Findings(StrEnum):
     TEXT = "text"
     JSON = "json"
     GITHUB = "github"
+    SARIF = "sarif"
 
 
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder of the service (default .tiphys).", show_default=False)]
@@ -140,14 +141,15 @@ def demo(
 @app.command()
 def lint(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders of manifests.")],
-    output: Annotated[Findings, typer.Option("--output", "-o", help="text, json or github.")] = Findings.TEXT,
+    output: Annotated[Findings, typer.Option("--output", "-o", help="text, json, github or sarif.")] = Findings.TEXT,
     namespace: Annotated[str, typer.Option(help="Namespace of manifests that name none.")] = "argo",
 ) -> None:
     """Find errors and risks in manifests. Ends with 3 if there is an error."""
-    from tiphys.app.lint import lint_paths, print_findings  # noqa: PLC0415
+    from tiphys.app.findings import shown  # noqa: PLC0415
+    from tiphys.app.lint import lint_paths  # noqa: PLC0415
 
     findings = lint_paths(paths, namespace)
-    print_findings(findings, output.value)
+    sys.stdout.write(shown(findings, output.value))
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(3)
 
