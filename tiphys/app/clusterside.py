@@ -13,6 +13,7 @@ from typing import Any
 from eventsource.room import Room
 from tiphys.app.adoption import Adoption
 from tiphys.app.announcing import Announcer
+from tiphys.app.buses import EventBuses
 from tiphys.app.catalog import Catalog, Entry, Key
 from tiphys.app.eventservices import EventServices
 from tiphys.app.following import Follower, Left
@@ -70,6 +71,8 @@ async def open_cluster_side(
         work: list[Work] = [(reporter.run(), "status"), (announcer.run(), "events"), (accounts.run(), "accounts")]
         if adoption is not None:
             work.append((adoption.run(), "adoption"))
+        buses = EventBuses(kube, status, settings.adopt, settings.namespaces or None)
+        work.append((buses.run(), "eventbuses"))
         if services is not None:
             work.append((services.run(), "services"))
         yield work

@@ -100,7 +100,8 @@ def model_schema(model: type[BaseModel]) -> dict[str, Any]:
     made = model.model_json_schema(by_alias=True, ref_template=_PLACE, schema_generator=_Generator)
     if parts := made.pop("$defs", None):
         made["definitions"] = parts
-    return _tidy(made)
+    tidy: dict[str, Any] = _tidy(made)
+    return tidy
 
 
 def _tidy(value: Any) -> Any:
