@@ -97,6 +97,15 @@ async def test_what_is_to_be_updated_and_is_not_among_the_files_is_said_to_be_un
     assert made.notes[0].startswith("ConfigMap argo/settings: is not among the files")
 
 
+async def test_what_one_firing_does_not_find_is_no_matter_of_the_next() -> None:
+    named = UPDATE + "- {src: {dependencyName: dep, dataKey: body.name}, dest: metadata.name}\n"
+    async with staged(CONFIG, k8s(named)) as play:
+        missing = act(await play.event("hooks", "in", {"body": {"colour": "green", "name": "nowhere"}}))
+        there = act(await play.event("hooks", "in", {"body": {"colour": "green", "name": "settings"}}))
+    assert missing.notes
+    assert (there.notes, there.preview["object"]["data"]) == ((), {"colour": "green", "size": "1"})
+
+
 RETRY = """\
 - template:
     name: again

@@ -58,8 +58,13 @@ def test_what_the_events_command_shows_is_an_event() -> None:
 
 
 def test_a_body_that_has_data_and_a_source_of_its_own_is_no_envelope() -> None:
-    body = b'{"source": "x", "data": {}, "pull_request": {}}'
-    assert read_event(body, "e.json") == GivenEvent(body)
+    for body in (
+        b'{"source": "x", "data": {}, "pull_request": {}}',
+        b'{"data": {"a": 1}}',
+        b'{"source": "x"}',
+        b'{"event": "push"}',
+    ):
+        assert read_event(body, "e.json") == GivenEvent(body)
 
 
 def test_yaml_is_read_as_kubectl_reads_it() -> None:

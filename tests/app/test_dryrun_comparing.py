@@ -88,6 +88,7 @@ def test_a_trigger_that_fails_and_is_not_written_is_a_difference(outcome: str) -
 def test_a_firing_that_fails_is_a_difference_where_only_the_outcome_is_written() -> None:
     failed = arrived(came(verdict("run", "fired"), acts=(act(preview=None, error="ParameterNotFound: body.x"),)))
     assert "ParameterNotFound: body.x" in difference([{"ci/run": "fired"}], [failed], "e")
+    assert "ParameterNotFound: body.x" in difference([{"ci/run": {"outcome": "fired"}}], [failed], "e")
     assert difference([{"ci/run": {"error": "ParameterNotFound"}}], [failed], "e") == ""
 
 
@@ -128,6 +129,7 @@ def test_several_events_of_one_arrival_have_a_list() -> None:
     assert difference([{"events": [{"ci/run": "filtered"}, {"ci/run": "fired"}]}], [two], "e") == ""
     assert difference([{"events": [{"ci/run": "filtered"}, {"ci/run": "held"}]}], [two], "e") != ""
     assert difference([{"events": [{}]}], [two], "e") != ""
+    assert difference([{"answer": 200}], [two], "e") != ""
 
 
 def test_several_objects_of_one_source_have_a_list() -> None:
