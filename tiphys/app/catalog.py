@@ -26,7 +26,7 @@ from sensors import Matcher, SensorProgram
 from tiphys.app.admission import KINDS, Accepted, Notice, SensorPlan, admit, identity
 from tiphys.app.identity import Accounts
 from tiphys.app.metrics import Metrics
-from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
+from tiphys.app.templates import RUN_KINDS, TEMPLATE_KINDS, KnownTemplates, is_template
 from tiphys.app.zones import read_zones
 from tiphys.bus.firing import TriggerKey
 from tiphys.bus.ledger import Kept, Ledger
@@ -149,7 +149,7 @@ class Catalog:
     async def put(self, document: Document, origin: str) -> None:
         """A new or changed object of any kind. What is refused is recorded, not raised."""
         kind, namespace, name = identity(document.object, self._namespace)
-        if kind in TEMPLATE_KINDS:
+        if is_template(kind, document.object):
             if self._templates.put(kind, namespace, name, document.object):
                 await self._recheck()
         elif kind in KINDS:
@@ -251,7 +251,7 @@ class Catalog:
     async def delete(self, kind: str, namespace: str, name: str, origin: str) -> None:
         """An object is gone from its origin."""
         key = (kind, namespace, name)
-        if kind in TEMPLATE_KINDS:
+        if kind in (*TEMPLATE_KINDS, *RUN_KINDS):
             if self._templates.remove(kind, namespace, name):
                 await self._recheck()
             return

@@ -13,7 +13,7 @@ from tiphys.app.admission import KINDS
 from tiphys.app.adoption import Adoption
 from tiphys.app.catalog import Catalog, Key
 from tiphys.app.origins import Change, ClusterOrigin, Origin
-from tiphys.app.templates import TEMPLATE_KINDS
+from tiphys.app.templates import is_template
 from tiphys.clients.kube import Kube
 from tiphys.errors import ClientError, Refused
 from tiphys.schema.loader import Document
@@ -121,7 +121,7 @@ class Follower:
 
     async def _put(self, change: Change, document: Document) -> None:
         ours = change.kind in KINDS
-        if ours or change.kind in TEMPLATE_KINDS:
+        if ours or is_template(change.kind, document.object):
             await self._catalog.put(document, self._origin.label)
         if isinstance(self._origin, ClusterOrigin):
             return

@@ -217,10 +217,12 @@ def definition(
     namespaced: bool = True,
     status: bool = False,
     columns: tuple[Column, ...] = (),
+    api_version: str = "argoproj.io/v1alpha1",
 ) -> dict[str, Any]:
-    """A CustomResourceDefinition of `argoproj.io/v1alpha1`, in the minimal form that Argo's own install manifests have."""
+    """A CustomResourceDefinition, in the minimal form that Argo's own install manifests have."""
+    group, _, name = api_version.partition("/")
     version: dict[str, Any] = {
-        "name": "v1alpha1",
+        "name": name,
         "served": True,
         "storage": True,
         "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
@@ -235,11 +237,12 @@ def definition(
     return {
         "apiVersion": f"{_CRD}/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.argoproj.io"},
-        "spec": {"group": "argoproj.io", "names": names, "scope": "Namespaced" if namespaced else "Cluster", "versions": [version]},
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {"group": group, "names": names, "scope": "Namespaced" if namespaced else "Cluster", "versions": [version]},
     }
 
 
+_TEKTON: Final = "tekton.dev/v1"
 _AGE: Final = Column("Age", "metadata.creationTimestamp", "date")
 
 CUSTOM: Final = (
@@ -255,6 +258,10 @@ CUSTOM: Final = (
     definition("WorkflowTemplate", "workflowtemplates", ("wftmpl",)),
     definition("ClusterWorkflowTemplate", "clusterworkflowtemplates", ("clusterwftmpl", "cwft"), namespaced=False),
     definition("CronWorkflow", "cronworkflows", ("cwf", "cronwf")),
+    definition("Pipeline", "pipelines", api_version=_TEKTON),
+    definition("Task", "tasks", api_version=_TEKTON),
+    definition("PipelineRun", "pipelineruns", ("pr", "prs"), status=True, columns=(_AGE,), api_version=_TEKTON),
+    definition("TaskRun", "taskruns", ("tr", "trs"), status=True, columns=(_AGE,), api_version=_TEKTON),
 )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, RootModel, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -160,9 +160,9 @@ def _unknown_in(annotation: Any, value: Any, path: str, above: _Above) -> Iterat
     if origin is typing.Annotated:
         yield from _unknown_in(arguments[0], value, path, above)
     elif origin in (typing.Union, types.UnionType):
-        for choice in arguments:
-            if choice is not type(None):
-                yield from _unknown_in(choice, value, path, above)
+        meant = [list(_unknown_in(choice, value, path, above)) for choice in arguments if _fits(choice, value)]
+        # the one that explains most of it: what it does not know is least, and lies deepest
+        yield from min(meant, key=lambda found: (len(found), -sum(len(one.path) for one in found)), default=())
     elif origin in (list, tuple) and isinstance(value, list):
         for index, item in enumerate(value):
             yield from _unknown_in(arguments[0], item, f"{path}[{index}]", above)
@@ -170,5 +170,21 @@ def _unknown_in(annotation: Any, value: Any, path: str, above: _Above) -> Iterat
         if isinstance(value, Mapping):
             for key, item in value.items():
                 yield from _unknown_in(arguments[1], item, f"{path}.{key}", above)
+    elif isinstance(annotation, type) and issubclass(annotation, RootModel):
+        yield from _unknown_in(annotation.model_fields["root"].annotation, value, path, above)
     elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield from _unknown(annotation, value, path, above)
+
+
+def _fits(annotation: Any, value: Any) -> bool:
+    """Whether a value with fields may be meant to be of that type, one of several."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _fits(arguments[0], value)
+    if annotation is Any:
+        return True
+    if isinstance(annotation, type) and issubclass(annotation, RootModel):
+        return _fits(annotation.model_fields["root"].annotation, value)
+    if isinstance(value, Mapping):
+        return (isinstance(annotation, type) and issubclass(annotation, BaseModel)) or (origin or annotation) in (dict, Mapping)
+    return isinstance(value, list) and (origin or annotation) in (list, tuple)

@@ -36,7 +36,7 @@ from tiphys.app.dryrun.wire import Answering, exchange
 from tiphys.app.dryrun.world import FileKube, FileObjects, FileSecrets, FileServices
 from tiphys.app.explanation import explain_record
 from tiphys.app.metrics import Metrics
-from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
+from tiphys.app.templates import RUN_KINDS, TEMPLATE_KINDS, KnownTemplates
 from tiphys.bus.event import Event, rfc3339
 from tiphys.bus.firing import TriggerKey
 from tiphys.bus.ledger import Decision, EventRecord
@@ -47,7 +47,7 @@ from tiphys.schema.loader import Document
 __all__ = ["DryRun", "open_dry_run"]
 
 _LIMIT: Final = 120.0
-_ORDER: Final = {**dict.fromkeys(TEMPLATE_KINDS, 0), "EventSource": 1, "Sensor": 2}
+_ORDER: Final = {**dict.fromkeys((*TEMPLATE_KINDS, *RUN_KINDS), 0), "EventSource": 1, "Sensor": 2}
 
 
 class DryRun:
