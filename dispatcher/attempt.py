@@ -33,7 +33,8 @@ class Attempt:
 
     `begin` writes the target, `recorded` says of how many attempts the outcome is on record; `seconds` is the time limit of the whole
     attempt, to which comes what a trigger's own settings ask for. After `run`, `error` is what went wrong, if anything, and `documents`
-    the number of objects in the trigger's source, where the outcome is a success. `clock` gives Unix seconds.
+    the number of objects in the trigger's source, where the outcome is a success. `clock` gives Unix seconds. `admit` is awaited
+    before anything new is made, and may end the attempt.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Attempt:
         recorded: Callable[[], Awaitable[int]],
         seconds: float,
         clock: Callable[[], float] = time.time,
+        admit: Callable[[], Awaitable[Outcome | None]] | None = None,
     ) -> None:
         self.claim = claim
         self.program = program
@@ -53,6 +55,7 @@ class Attempt:
         self._recorded = recorded
         self._seconds = seconds
         self._clock = clock
+        self._admit = admit
         self._begun: Target | None = None
 
     @property
@@ -118,10 +121,14 @@ class Attempt:
             recorded = await self._recorded()
             if not retry.may_act_again(program.policy, recorded, claim.first_attempt, self._clock()):
                 return retry.give_up_after_look(program.policy, recorded, standing)
+        elif self._admit is not None and (early := await self._admit()) is not None:
+            return early
         warnings: list[str] = []
         trigger = program.trigger(claim.events, warnings)
         request = await trigger.render(self._work())
         self.documents = request.documents
+        if program.lane_label(firing) and request.target.kind != "Workflow":
+            raise TriggerError("NotAWorkflow", f"concurrency counts Workflows, and {request.target} is none")
         if standing is not None and _identity(standing) != _identity(request.target):
             text = f"{standing} was not found; the manifest now asks for {request.target}"
             return Outcome(OutcomeKind.RELEASED, "TargetChanged", text, retry_at=self._clock() + 1.0)
@@ -139,7 +146,8 @@ class Attempt:
         claim = self.claim
         # a later attempt reads everything anew: what was read may have been what was wrong
         since = claim.decided if claim.attempt == 1 else 0.0
-        return Work(claim.firing, claim.events, claim.target, self.program.name, since)
+        lane = self.program.lane_label(claim.firing)
+        return Work(claim.firing, claim.events, claim.target, self.program.name, since, lane)
 
     async def _confirm(self, made: Target, limit: asyncio.Timeout) -> None:
         """What was made is there; waiting for what the policy asks of it may take longer than an attempt does otherwise."""

@@ -38,6 +38,8 @@ class Gate(ABC):
     remembered: float = 0.0
     #: whether the ledger is to give firings strictly in order
     in_order: bool = False
+    #: whether firings that were tried before may be claimed while it is shut: they may have to be looked for
+    retries: bool = False
 
     async def load(self, ledger: Ledger, key: TriggerKey) -> None:  # noqa: B027  most have nothing to load
         """Learn what an earlier process left. Until then the gate counts as shut. Raises `StoreError`."""
@@ -81,7 +83,7 @@ class Gates:
     """The gates of all triggers that have some. `changed` is called when one opens; `clock` gives Unix seconds.
 
     What a claim asks for: `room`, how many more of a trigger may be claimed; `shut`, the triggers of which none may; `in_order`, those
-    whose firings must not overtake each other.
+    whose firings must not overtake each other; `retried`, those of which only firings may that were tried before.
     """
 
     def __init__(self, changed: Callable[[], None], clock: Callable[[], float] = time.time) -> None:
@@ -93,6 +95,7 @@ class Gates:
         self.room: dict[TriggerKey, int] = {}
         self.shut: set[TriggerKey] = set()
         self.in_order: set[TriggerKey] = set()
+        self.retried: set[TriggerKey] = set()
 
     def put(self, key: TriggerKey, gates: Sequence[Gate]) -> None:
         """A trigger has these gates from now on. Those that are equal to the ones it had are kept as they are."""
@@ -116,6 +119,7 @@ class Gates:
             self.room.pop(key, None)
             self.shut.discard(key)
             self.in_order.discard(key)
+            self.retried.discard(key)
 
     async def load(self, ledger: Ledger) -> None:
         """Let new gates learn what an earlier process left. Raises `StoreError`; what is not loaded then is so at the next call."""
@@ -175,14 +179,24 @@ class Gates:
         now = self._now()
         room = trigger.room(now)
         if room > 0:
+            self.room.pop(key, None)
             if room < ANY_NUMBER:
                 self.room[key] = room
-            if key in self.shut:
+            if key in self.shut or key in self.retried:
                 self.shut.discard(key)
+                self.retried.discard(key)
                 self._changed()
             return
-        self.shut.add(key)
-        self.room[key] = 0
+        if trigger.loaded and all(gate.retries for gate in trigger.gates if gate.room(now) <= 0):
+            self.room.pop(key, None)
+            self.shut.discard(key)
+            if key not in self.retried:
+                self.retried.add(key)
+                self._changed()
+        else:
+            self.retried.discard(key)
+            self.shut.add(key)
+            self.room[key] = 0
         if trigger.loaded and (at := trigger.opens(now)) != math.inf and at != trigger.alarm:
             trigger.alarm = at
             heapq.heappush(self._alarms, (at, key))

@@ -166,8 +166,7 @@ def check(
             if not any(touches(one.dest, fault.path.removeprefix("template.")) for one in spec.parameters)
         )
     faults += _policy_faults(spec.policy, kind)
-    if spec.concurrency is not None:
-        faults.append(FieldError("concurrency", "is not supported yet", "use a mutex of Argo Workflows", kind=FaultKind.NOT_SUPPORTED))
+    faults += _limit_faults(spec, kind, settings)
     if templates is not None:
         faults += (_below(path, fault) for fault in kind.check_templates(settings, namespace, templates))
     if spec.dlq_trigger is not None:
@@ -237,6 +236,22 @@ def prospects(spec: TriggerSpec, namespace: str = "", templates: Templates | Non
     if spec.dlq_trigger is not None:
         found += [one._replace(path=f"dlqTrigger.{one.path}") for one in prospects(spec.dlq_trigger, namespace, templates)]
     return found
+
+
+def _limit_faults(spec: TriggerSpec, kind: type[Trigger[Any]], settings: Model) -> Iterator[FieldError]:
+    """What is counted are Workflows; and a dead letter is dealt with by itself, whatever holds for its trigger."""
+    if spec.concurrency is not None and not kind.makes_workflows(settings):
+        remedy = "it counts Workflows that run: use it where each firing makes one, or limit with rateLimit"
+        yield FieldError("concurrency", f"has nothing to count for {kind.key} as it is written here", remedy)
+    if (dead := spec.dlq_trigger) is not None:
+        for name in ("order", "concurrency", "debounce", "batch"):
+            if getattr(dead, name) is not None:
+                yield FieldError(
+                    f"dlqTrigger.{name}",
+                    "has no effect: each dead letter is handled by itself",
+                    "remove it",
+                    kind=FaultKind.IGNORED,
+                )
 
 
 def _policy_faults(policy: Policy | None, kind: type[Trigger[Any]]) -> list[FieldError]:

@@ -6,14 +6,17 @@ instead of making another. Pure.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tiphys.bus.firing import TriggerKey
 from tiphys.errors import TriggerError, shorten
 
 __all__ = [
     "FIRING_LABEL",
+    "LANE_LABEL",
     "LAST_FIRING",
     "MAX_GENERATED",
     "SENSOR_LABEL",
@@ -21,6 +24,7 @@ __all__ = [
     "TRIGGER_LABEL",
     "generated_name",
     "label_value",
+    "lane_label",
     "object_name",
 ]
 
@@ -28,6 +32,8 @@ MAX_GENERATED: Final = 63
 """Characters of the longest generated name, as in Kubernetes: it fits a DNS label, and so a Pod's or a Service's name too."""
 
 FIRING_LABEL: Final = "tiphys.dev/firing"
+LANE_LABEL: Final = "tiphys.dev/lane"
+"""By which the Workflows of a trigger with `concurrency` are counted."""
 LAST_FIRING: Final = "tiphys.dev/last-firing"
 """The annotation of an object that a firing changed."""
 SENSOR_LABEL: Final = "events.argoproj.io/sensor"
@@ -65,3 +71,8 @@ def object_name(metadata: Mapping[str, Any], firing_id: str) -> str:
 def label_value(text: str) -> str:
     """`text` as a label's value: what may not stand there becomes `_`, at most 63 characters, alphanumeric at both ends."""
     return _NOT_IN_LABELS.sub("_", text)[:_MAX_LABEL].strip("._-")
+
+
+def lane_label(key: TriggerKey, lane: str) -> str:
+    """The label's value by which the Workflows of a trigger and a key (empty: of the whole trigger) are counted."""
+    return hashlib.sha256("\0".join((*key, lane)).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -15,6 +15,7 @@ import orjson
 
 from dispatcher.naming import (
     FIRING_LABEL,
+    LANE_LABEL,
     LAST_FIRING,
     SENSOR_LABEL,
     TIMESTAMP_LABEL,
@@ -71,6 +72,9 @@ async def request_for(obj: KubeObject, work: Work, namespace: str, kube: Kube | 
         TRIGGER_LABEL: label_value(work.trigger or firing.key.trigger),
         FIRING_LABEL: firing.id,
     }
+    metadata["labels"].pop(LANE_LABEL, None)  # one that was resubmitted has that of the old one
+    if work.lane:
+        metadata["labels"][LANE_LABEL] = work.lane
     digest = hashlib.sha256(_canonical(obj)).hexdigest()
     return Request(Target(obj["apiVersion"], obj["kind"], namespace, name, digest), obj, obj)
 

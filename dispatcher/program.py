@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from dispatcher.gates import Gate
 from dispatcher.manifest import TriggerSpec, chosen_type
+from dispatcher.naming import lane_label
 from dispatcher.ordering import StrictOrder
 from dispatcher.parameters import apply
 from dispatcher.policy import confirm
@@ -55,7 +56,7 @@ class TriggerProgram:
         self.refuses = kind.refuses
         self.waits_for = spec.policy.k8s if spec.policy is not None and kind.makes_objects else None
         self.rate_limit = spec.rate_limit
-        self.order = ordered(spec.order)
+        self.order, self.concurrency = ordered(spec.order), spec.concurrency
         self._allows = spec.policy
         self._waits_again = spec.retry_strategy is not None
         self._trigger = self._new(kind, settings)
@@ -103,6 +104,17 @@ class TriggerProgram:
         """Wait for what `policy.k8s` asks of the object. Raises `TriggerError` `PolicyNotMet`."""
         if self.waits_for is not None:
             await confirm(self.services.kube, self.waits_for, made, transient=self._waits_again)
+
+    @property
+    def account(self) -> str | None:
+        """Whom it acts as, `None` for our own account."""
+        return self._impersonate
+
+    def lane_label(self, firing: Firing) -> str:
+        """The label that the Workflow of a firing bears, so that it is counted; empty without `concurrency`."""
+        if self.concurrency is None or firing.dlq:
+            return ""
+        return lane_label(self.key, firing.lane if self.concurrency.key is not None else "")
 
     def gates(self) -> list[Gate]:
         """New gates for the limits of its manifest."""

@@ -28,14 +28,17 @@ from typing import Final, TypeVar
 import structlog
 
 from dispatcher.attempt import Attempt
-from dispatcher.gates import Gates, instant
+from dispatcher.gates import Gate, Gates, instant
+from dispatcher.lanes import Admission, ConcurrencyGate, Lanes
 from dispatcher.limits import Pace
+from dispatcher.live import Live
+from dispatcher.naming import lane_label
 from dispatcher.observer import Observer
 from dispatcher.program import TriggerProgram
 from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target, TriggerKey
 from tiphys.bus.identity import firing_id
 from tiphys.bus.ledger import Ledger
-from tiphys.errors import Refused, StaleClaim, StoreUnavailable, Unreachable, shorten
+from tiphys.errors import Refused, StaleClaim, StoreUnavailable, Unreachable
 
 __all__ = ["Dispatcher", "DispatcherSettings", "DispatcherStats", "ServerStats"]
 
@@ -79,15 +82,17 @@ class DispatcherStats:
 
 @dataclass(slots=True, eq=False)
 class _Held:
-    """A claim in our hands. `until` is loop time."""
+    """A claim in our hands. `until` is loop time; `skipped`: it is to end without being carried out."""
 
     claim: Claim
     until: float
     task: asyncio.Task[None] | None = None
+    skipped: bool = False
 
 
 class Dispatcher:
-    """Carries out firings of one ledger for one engine, whose `epoch` `Ledger.open_epoch` gave. `clock` gives Unix seconds."""
+    """Carries out firings of one ledger for one engine, whose `epoch` `Ledger.open_epoch` gave. `clock` gives Unix seconds, `live`
+    counts the Workflows that run."""
 
     def __init__(
         self,
@@ -96,6 +101,7 @@ class Dispatcher:
         settings: DispatcherSettings = _DEFAULTS,
         observer: Observer = _NO_OBSERVER,
         clock: Callable[[], float] = time.time,
+        live: Live | None = None,
     ) -> None:
         self._ledger = ledger
         self._epoch = epoch
@@ -114,6 +120,11 @@ class Dispatcher:
         self._recalled: set[TriggerKey] = set()
         self._changed = asyncio.Event()
         self._gates = Gates(self._changed.set, clock)
+        self._live = live or Live(None)
+        self._live.changed = self._live_changed
+        self._lanes = Lanes(ledger, self._live, self._changed.set)
+        self._counted: dict[str, TriggerKey] = {}
+        self._shelving: list[_Held] = []
         self._holding = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
@@ -127,11 +138,12 @@ class Dispatcher:
         it was failing, those that wait for a later attempt are tried at once."""
         if key in self._failing:
             self._corrected.add(key)
-        if (old := self._programs.get(key)) is not None and old.order == "key" != program.order:
+        if (old := self._programs.get(key)) is not None and (old.order, old.concurrency) != (program.order, program.concurrency):
+            self._lanes.forget(key)
             self._recalled.add(key)
         self._take_out(key)
         self._programs[key] = program
-        self._gates.put(key, program.gates())
+        self._gates.put(key, self._gates_of(program))
         if program.server:
             self._by_server[program.server].add(key)
             self._paces.setdefault(program.server, Pace(self._settings.in_all))
@@ -140,6 +152,21 @@ class Dispatcher:
         if back:
             self._waiting[key] = deque(back)
         self._changed.set()
+
+    def _gates_of(self, program: TriggerProgram) -> list[Gate]:
+        gates = program.gates()
+        if program.concurrency is not None:
+            self._live.want()
+            self._counted[lane_label(program.key, "")] = program.key
+            gates.append(ConcurrencyGate(program.key, program.concurrency, self._lanes))
+        return gates
+
+    def _live_changed(self, label: str) -> None:
+        """Workflows have begun or ended; an empty label: of whatever trigger."""
+        for key in self._counted.values() if not label else [self._counted[label]] if label in self._counted else ():
+            self._gates.look(key)
+        self._lanes.moved(label)
+        self._lanes.pulse()
 
     def remove_trigger(self, key: TriggerKey) -> None:
         """A trigger is gone: what is under way ends as it may, all else waits in the ledger (where the roof may cancel it)."""
@@ -178,9 +205,7 @@ class Dispatcher:
             return f"{program.server}, which is left alone until {instant(self._clock() + pace.shut_until - now)}"
         if self._per_key[key] >= self._settings.per_trigger:
             return f"one of the {self._per_key[key]} firings of its trigger that are under way"
-        if firing.lane and program.order == "key":
-            return f"the one before it with the key {shorten(firing.lane)} (order: key)"
-        return ""
+        return self._lanes.waits(program, firing)
 
     async def stop(self, drain_seconds: float = 10.0) -> None:
         """Claim no more, let what is under way finish for so long, cut off the rest; returns when `run` has ended."""
@@ -194,15 +219,18 @@ class Dispatcher:
         try:
             async with asyncio.TaskGroup() as tasks:
                 renewing = tasks.create_task(self._renew(), name="dispatcher-renew")
+                counting = tasks.create_task(self._live.run(), name="dispatcher-live")
                 while self._drain is None:
                     await self._hasten()
                     await self._durably(lambda: self._gates.load(self._ledger))
                     for held in await self._claim():
-                        await self._take(held)
+                        self._take(held)
                     self._start(tasks)
+                    await self._shelve()
                 self._waiting.clear()
                 await self._finish(self._drain)
                 renewing.cancel()
+                counting.cancel()
         except BaseExceptionGroup as group:
             raise _first(group) from None
         finally:
@@ -225,6 +253,7 @@ class Dispatcher:
             await self._durably(functools.partial(self._ledger.hasten, key))
         while self._recalled:
             await self._ledger.unshelve(self._recalled.pop())
+        await self._lanes.recall(self._programs.get)
 
     async def _claim(self) -> list[_Held]:
         """New claims; empty when something changed meanwhile."""
@@ -237,7 +266,13 @@ class Dispatcher:
         limit, gates = min(free, settings.per_trigger), self._gates
         asking = asyncio.create_task(
             self._ledger.claim(
-                limit, busy=self._busy(), room=gates.room, in_order=gates.in_order, wait=_ASK_AGAIN, lease=settings.lease
+                limit,
+                busy=self._busy(),
+                room=gates.room,
+                in_order=gates.in_order,
+                retried=gates.retried,
+                wait=_ASK_AGAIN,
+                lease=settings.lease,
             ),
             name="dispatcher-claim",
         )
@@ -270,12 +305,9 @@ class Dispatcher:
                 busy |= self._by_server[server]
         return frozenset(busy)
 
-    async def _take(self, held: _Held) -> None:
+    def _take(self, held: _Held) -> None:
         key = held.claim.firing.key
-        if (program := self._programs.get(key)) is not None:
-            if held.claim.behind and program.order == "key":
-                await self._ledger.shelve(held.claim)
-                return
+        if key in self._programs:
             self._waiting.setdefault(key, deque()).append(held)
             self._holding.set()
             return
@@ -306,11 +338,24 @@ class Dispatcher:
                 ready.append(key)
             else:
                 del self._waiting[key]
+            admission = self._lanes.admit(program, held.claim)
+            if admission is Admission.SHELVE:
+                self._shelving.append(held)
+                continue
+            if admission is Admission.SKIP:
+                held.skipped = True
+            else:
+                self._lanes.started(program, held.claim)
             self._running.add(held)
             self._per_key[key] += 1
             self._per_server[program.server] += 1
             self._gates.started(held.claim)
             held.task = tasks.create_task(self._carry_out(held, program), name=f"firing-{held.claim.firing.id}")
+
+    async def _shelve(self) -> None:
+        """Give back the claims whose turn it is not."""
+        while self._shelving:
+            await self._ledger.shelve(self._shelving.pop(0).claim)
 
     def _at_a_limit(self, key: TriggerKey, server: str) -> bool:
         settings = self._settings
@@ -326,7 +371,9 @@ class Dispatcher:
     async def _carry_out(self, held: _Held, program: TriggerProgram) -> None:
         key, started = held.claim.firing.key, self._now()
         begin, recorded = functools.partial(self._begin, held), functools.partial(self._recorded, held.claim.firing.id)
-        attempt = Attempt(held.claim, program, begin, recorded, self._settings.attempt_seconds, self._clock)
+        admit = functools.partial(self._admit, held, program) if program.concurrency is not None else None
+        attempt = Attempt(held.claim, program, begin, recorded, self._settings.attempt_seconds, self._clock, admit)
+        resolved: Outcome | None = None
         try:
             outcome = await attempt.run()
             self._note_pace(attempt, outcome)
@@ -335,8 +382,7 @@ class Dispatcher:
         except StaleClaim:
             _log.info("a claim was lost; the firing is somebody else's", action="claim-lost", firing=held.claim.firing.id)
         else:
-            if held.claim.firing.lane and outcome.kind not in (OutcomeKind.RETRY, OutcomeKind.RELEASED):
-                await self._ledger.unshelve(key, held.claim.firing.lane)
+            resolved = outcome
             self._note_health(key, attempt, outcome)
             self._observer.attempted(attempt.program, held.claim, outcome, self._now() - started)
         finally:
@@ -348,7 +394,14 @@ class Dispatcher:
             if not self._per_key[key]:
                 del self._per_key[key]
             self._per_server[program.server] -= 1
+            self._lanes.ended(program, held.claim, resolved)
             self._gates.ended(held.claim, began=attempt.begun)
+
+    async def _admit(self, held: _Held, program: TriggerProgram) -> Outcome | None:
+        """As `Attempt` asks, of a trigger with `concurrency`."""
+        if held.skipped:
+            return self._lanes.skipped(program, held.claim)
+        return await self._lanes.make_room(program, held.claim, self._settings.attempt_seconds / 2)
 
     async def _begin(self, held: _Held, target: Target) -> None:
         remember = self._gates.remembered(held.claim.firing.key)
@@ -398,6 +451,8 @@ class Dispatcher:
         if outcome.kind is OutcomeKind.SUCCEEDED:
             if self._failing.pop(key, ""):
                 _log.info("a trigger works again", action="trigger-recovered", **key._asdict())
+            return
+        if outcome.kind is OutcomeKind.CANCELLED:
             return
         mark = f"{outcome.kind} {outcome.reason}"
         if self._failing.get(key) != mark:

@@ -47,7 +47,7 @@ class Work:
     `standing` is the target of an earlier attempt whose outcome is unknown: whatever the manifest now says, the request must be for
     that very name if its kind and namespace are still the same. `trigger` is the template's name, empty for that of the firing's key
     (a `dlqTrigger` has a name of its own). `since` is when it was decided, in Unix seconds: what was fetched earlier may be too old for
-    it (0: whatever was fetched before now is).
+    it (0: whatever was fetched before now is). `lane` is the value of the label by which its Workflow is counted, empty if it is not.
     """
 
     firing: Firing
@@ -55,6 +55,7 @@ class Work:
     standing: Target | None = None
     trigger: str = ""
     since: float = 0.0
+    lane: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,11 @@ class Trigger(ABC, Generic[SpecT]):
     def check_templates(cls, spec: SpecT, namespace: str, templates: Templates) -> list[FieldError]:
         """Faults against the WorkflowTemplates that are known, with paths as in `check`. Pure; run again when a template changes."""
         return []
+
+    @classmethod
+    def makes_workflows(cls, spec: SpecT) -> bool:
+        """Whether each firing makes a new Workflow, as far as the manifest shows: what `concurrency` counts."""
+        return False
 
     @classmethod
     def notices(cls, spec: SpecT) -> list[Notice]:

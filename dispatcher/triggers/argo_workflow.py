@@ -84,6 +84,11 @@ class ArgoWorkflow(Trigger[ArgoWorkflowSpec]):
         return faults
 
     @classmethod
+    def makes_workflows(cls, spec: ArgoWorkflowSpec) -> bool:
+        """As `Trigger.makes_workflows`."""
+        return spec.operation in ("submit", "submit-from", "resubmit")
+
+    @classmethod
     def notices(cls, spec: ArgoWorkflowSpec) -> list[Notice]:
         """Those of the artifact, and parameters of a submission that have no effect: of its source only name, namespace and kind count."""
         artifact, value = chosen(spec.source)

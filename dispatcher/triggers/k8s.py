@@ -94,6 +94,13 @@ class K8s(Trigger[K8sSpec]):
         return faults
 
     @classmethod
+    def makes_workflows(cls, spec: K8sSpec) -> bool:
+        """As `Trigger.makes_workflows`; an object that is fetched is looked at when it is there."""
+        artifact, value = chosen(spec.source)
+        known = artifact.known(value)
+        return spec.operation == "create" and (known is None or all(one.get("kind", "Workflow") == "Workflow" for one in known))
+
+    @classmethod
     def notices(cls, spec: K8sSpec) -> list[Notice]:
         """Where several artifacts stand side by side, and a strategy without a patch."""
         artifact, value = chosen(spec.source)

@@ -96,6 +96,11 @@ class Workflow(Trigger[WorkflowSpec]):
         self._catalogue = Catalogue(services)
 
     @classmethod
+    def makes_workflows(cls, spec: WorkflowSpec) -> bool:
+        """As `Trigger.makes_workflows`."""
+        return True
+
+    @classmethod
     def check(cls, spec: WorkflowSpec, dependencies: frozenset[str]) -> list[FieldError]:
         """Templates, paths and patterns that do not compile, and dependencies that the sensor does not have."""
         return [

@@ -96,6 +96,20 @@ class ActingConformance(ABC):
 
         assert [one.firing.events["push"].id for one in (*again, next_one)] == [first.event.id, second.event.id]
 
+    async def test_of_a_trigger_that_may_only_try_again_no_new_firing_is_claimed(self, place: Place) -> None:
+        clock = Clock()
+        async with place.open(clock) as opened:
+            epoch = await opened.ledger.open_epoch()
+            first, _ = await fire(opened, epoch, event(1), event(2))
+            (claim,) = await opened.ledger.claim(1)
+            assert await opened.ledger.claim(5, retried={KEY}) == []
+            await opened.ledger.resolve(epoch, claim, Outcome(OutcomeKind.RETRY, "OutcomeUnknown", retry_at=clock.now + 1))
+            clock.now += 2
+
+            claims = await opened.ledger.claim(5, retried={KEY})
+
+        assert [one.firing.events["push"].id for one in claims] == [first.event.id]
+
     async def test_in_order_nothing_overtakes_across_a_restart(self, place: Place) -> None:
         clock = Clock()
         async with place.open(clock) as opened:

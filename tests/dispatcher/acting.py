@@ -108,8 +108,8 @@ class Acting:
     dispatcher: Dispatcher
     seen: Recorder
 
-    async def decide(self, numbers: range, key: TriggerKey = KEY) -> list[Firing]:
-        return await decided(self.log, self.ledger, self.epoch, key, numbers)
+    async def decide(self, numbers: range, key: TriggerKey = KEY, lane: Callable[[int], str] = lambda _: "") -> list[Firing]:
+        return await decided(self.log, self.ledger, self.epoch, key, numbers, lane)
 
     async def until(self, true: Callable[[], bool], seconds: float = 3600.0) -> None:
         """Wait, in virtual time, for something that will be so."""

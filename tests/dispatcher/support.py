@@ -95,14 +95,21 @@ def creates(obj: Mapping[str, Any] | None = None, **beside: Any) -> dict[str, An
     return {"template": {"name": "build", "k8s": {"source": {"resource": resource}}}} | beside
 
 
-async def decided(log: EventLog, ledger: Ledger, epoch: int, key: TriggerKey = KEY, numbers: range = range(1, 2)) -> list[Firing]:
-    """Publish events and let each fire once."""
+async def decided(
+    log: EventLog,
+    ledger: Ledger,
+    epoch: int,
+    key: TriggerKey = KEY,
+    numbers: range = range(1, 2),
+    lane: Callable[[int], str] = lambda _: "",
+) -> list[Firing]:
+    """Publish events and let each fire once, in the lane that its number has."""
     decisions, firings = [], []
     for number in numbers:
         published = event({"body": {"n": number}}, number=hash((key, number)) & 0xFFFFFFFFFFFF)
         position = await log.publish(published)
         seen = {"dep": DependencyEvent(published.id, position)}
-        made = Firing(firing_id(*key, {"dep": published.id}), key, seen, completed_by="dep")
+        made = Firing(firing_id(*key, {"dep": published.id}), key, seen, completed_by="dep", lane=lane(number))
         decisions.append(Decision(published.id, position, firings=(made,)))
         firings.append(made)
     await ledger.settle(epoch, decisions[-1].position, decisions)

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import structlog
 
+from dispatcher.live import Live
 from dispatcher.queue import Dispatcher, DispatcherSettings
 from dispatcher.trigger import Templates
 from eventsource.ingress import SHARED_PORT, Ingress, IngressSettings
@@ -231,7 +232,7 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         log = CountedLog(bus.log, metrics, observer)
         acting = Acting(metrics, observer)
         limits = DispatcherSettings(per_trigger=settings.in_flight_per_trigger, in_all=settings.in_flight)
-        dispatcher = Dispatcher(bus.ledger, epoch, limits, acting)
+        dispatcher = Dispatcher(bus.ledger, epoch, limits, acting, live=Live(kube, settings.namespaces))
 
         def decided(event: Event, decision: Decision) -> None:
             metrics.decided(event, decision)

@@ -41,6 +41,7 @@ __all__ = [
     "Repeat",
     "ReplayRequest",
     "StoreHealth",
+    "Trial",
     "Verdict",
     "VerdictKind",
 ]
@@ -106,6 +107,16 @@ class Deferred(NamedTuple):
     at: float
     replay: int = 0
     number: int = 0
+
+
+class Trial(NamedTuple):
+    """What was first in line when a process began: a deferred row of a trigger, or a replay request (`trigger` is then `None`), by its
+    `number`. So many processes have begun with it there (`starts`), and so many died while they decided it and nothing else (`alone`)."""
+
+    trigger: TriggerKey | None
+    number: int
+    starts: int
+    alone: int = 0
 
 
 class Once(NamedTuple):
@@ -310,6 +321,16 @@ class Ledger(ABC):
         """How many deferred rows each trigger has; read once at start."""
 
     @abstractmethod
+    async def trials(self) -> list[Trial]:
+        """The first deferred row of each trigger and the first replay request, each with one start more. Called once by each process,
+        before it decides any."""
+
+    @abstractmethod
+    async def try_alone(self, number: int, *, replay: bool = False, begun: bool = True) -> None:
+        """Record that a deferred row or a replay request is decided now while nothing else is, or (`begun=False`) that this was broken off
+        in order. Durable on return. Raises `StoreUnavailable`."""
+
+    @abstractmethod
     async def deferred(self, key: TriggerKey, limit: int = 64) -> list[tuple[Deferred, Event | None]]:
         """The oldest deferred rows of a trigger, up to `limit` and a bound of bytes, at least one; `None` for an event whose record was
         damaged."""
@@ -357,12 +378,14 @@ class Ledger(ABC):
         busy: Collection[TriggerKey] = (),
         room: Mapping[TriggerKey, int] = NO_LIMITS,
         in_order: Collection[TriggerKey] = (),
+        retried: Collection[TriggerKey] = (),
         wait: float = 0.0,
         lease: float = 60.0,
     ) -> list[Claim]:
         """Up to `limit` firings that are due, oldest decision first within a trigger, fair over triggers, none of a trigger in `busy`, and
-        of those in `room` no more than it says. Of a trigger in `in_order` none is given while an earlier one waits for its next attempt.
-        If there are none, waits up to `wait` seconds for one. A claim runs out `lease` seconds from now."""
+        of those in `room` no more than it says. Of a trigger in `in_order` none is given while an earlier one waits for its next attempt;
+        of one in `retried` only those that were given before. If there are none, waits up to `wait` seconds for one. A claim runs out
+        `lease` seconds from now."""
 
     @abstractmethod
     async def renew(self, claim: Claim, lease: float = 60.0) -> Claim:

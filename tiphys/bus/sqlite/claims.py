@@ -123,16 +123,17 @@ class Claimed:
 class Permits:
     """What one claim may give, as `Ledger.claim` says; `room` counts down while it is given."""
 
-    __slots__ = ("_busy", "_given", "_room", "in_order")
+    __slots__ = ("_busy", "_given", "_room", "in_order", "retried")
 
     def __init__(
         self,
         busy: Collection[TriggerKey] = (),
         room: Mapping[TriggerKey, int] = NO_LIMITS,
         in_order: Collection[TriggerKey] = (),
+        retried: Collection[TriggerKey] = (),
     ) -> None:
         self._busy = busy if isinstance(busy, set | frozenset | dict) else set(busy)
-        self._room, self.in_order = room, in_order
+        self._room, self.in_order, self.retried = room, in_order, retried
         self._given: Counter[TriggerKey] = Counter()
 
     def allow(self, key: TriggerKey) -> bool:
@@ -272,7 +273,11 @@ class Claims:
                 self._turn[key] = waiting
                 passed += 1
                 continue
-            number = waiting.take()
+            if key in permits.retried and not waiting.due:
+                self._turn[key] = waiting
+                passed += 1
+                continue
+            number = heapq.heappop(waiting.due) if key in permits.retried else waiting.take()
             if number is None:
                 continue
             self._turn[key] = waiting

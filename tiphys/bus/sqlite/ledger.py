@@ -21,6 +21,7 @@ from tiphys.bus.ledger import (
     Refusal,
     ReplayRequest,
     StoreHealth,
+    Trial,
 )
 from tiphys.bus.sqlite.claiming import Acting, events_from
 from tiphys.bus.sqlite.claims import Permits
@@ -162,6 +163,14 @@ class SqliteLedger(Ledger):
         """As `Ledger.deferring`."""
         return await self._deferring.counts()
 
+    async def trials(self) -> list[Trial]:
+        """As `Ledger.trials`."""
+        return await self._deferring.trials()
+
+    async def try_alone(self, number: int, *, replay: bool = False, begun: bool = True) -> None:
+        """As `Ledger.try_alone`."""
+        await self._deferring.try_alone(-number if replay else number, 1 if begun else -1)
+
     async def deferred(self, key: TriggerKey, limit: int = 64) -> list[tuple[Deferred, Event | None]]:
         """As `Ledger.deferred`."""
         return await self._deferring.rows(key, limit)
@@ -183,11 +192,12 @@ class SqliteLedger(Ledger):
         busy: Collection[TriggerKey] = (),
         room: Mapping[TriggerKey, int] = NO_LIMITS,
         in_order: Collection[TriggerKey] = (),
+        retried: Collection[TriggerKey] = (),
         wait: float = 0.0,
         lease: float = 60.0,
     ) -> list[Claim]:
         """As `Ledger.claim`."""
-        return await self._acting.claim(limit, Permits(busy, room, in_order), wait, lease)
+        return await self._acting.claim(limit, Permits(busy, room, in_order, retried), wait, lease)
 
     async def renew(self, claim: Claim, lease: float = 60.0) -> Claim:
         """As `Ledger.renew`."""
