@@ -301,3 +301,18 @@ async def test_a_lost_event_is_made_up_for_by_looking_again(tmp_path: Path) -> N
         await synced(reader)
         (tmp_path / "a.yaml").write_text(manifest("a"))
         await reader.until(a=1)
+
+
+async def test_cases_beside_manifests_are_none_and_no_fault(tmp_path: Path) -> None:
+    # given
+    (tmp_path / "one.yaml").write_text(manifest("one"))
+    (tmp_path / "cases" / "push").mkdir(parents=True)
+    (tmp_path / "cases" / "tick.case.yaml").write_text("steps: []\n")
+    (tmp_path / "cases" / "push" / "case.yaml").write_text("steps: []\n")
+    (tmp_path / "cases" / "push" / "event.json").write_text("[]")
+    # when
+    async with reading(tmp_path) as reader:
+        await reader.origin.synced.wait()
+        # then
+        assert reader.present == {"one": 1}
+        assert dict(reader.origin.faults) == {}
