@@ -108,3 +108,17 @@ async def test_where_events_are_forbidden_nothing_is_held_up(emulator: EmulatorP
             announcer.announce(sensor, "Warning", "DeadLetter", f"number {number}")
         await until(lambda: announcer.dropped == 5)
         assert proxy.count("POST") == 2, "the sensor, and one try of an Event"
+
+
+async def test_notices_warn_only_where_one_of_them_is_a_warning(kube: Kube, namespace: str) -> None:  # noqa: F811
+    sensor = await kube.create(obj("s"), namespace=namespace)
+    async with speaking(kube) as announcer:
+        announcer.conditions(sensor, [Condition("Notices", "True", "Information", "spec.replicas: has no effect")])
+        announcer.conditions(sensor, [Condition("Notices", "True", "Warnings", "spec.triggers[0]: is open to anybody")])
+        announcer.conditions(sensor, [Condition("Listening", "Unknown", "Starting", "x"), Condition("Acting", "True")])
+        found = await said(kube, namespace, 3)
+    assert sorted((event["type"], event["reason"], event["message"].partition(":")[0]) for event in found) == [
+        ("Normal", "Acting", "it can act as its service account"),
+        ("Normal", "Notices", "spec.replicas"),
+        ("Warning", "Notices", "spec.triggers[0]"),
+    ]

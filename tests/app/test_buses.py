@@ -33,6 +33,7 @@ def test_a_valid_bus_is_served_by_our_own_log_and_says_what_it_asks_for() -> Non
         "Notices": "True",
     }
     assert found["Deployed"].reason == "Embedded"
+    assert found["Notices"].reason == "Information"
     assert "JetStream" in found["Notices"].message
 
 

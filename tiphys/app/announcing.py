@@ -39,6 +39,12 @@ _QUIET: Final = 300.0  # seconds without another try where we may not write Even
 _REPEATED: Final = frozenset(
     ("Ready", "Deployed", "SourcesProvided", "DependenciesProvided", "TriggersProvided", "LeftToArgoEvents")
 )
+_WELL: Final = {
+    "Accepted": "this version runs",
+    "Listening": "its sources hear their world",
+    "Filtering": "its filters can be evaluated",
+    "Acting": "it can act as its service account",
+}
 Level = Literal["Normal", "Warning"]
 
 
@@ -83,12 +89,13 @@ class Announcer:
         for condition in changed:
             if condition.type in _REPEATED or condition.status == "Unknown":
                 continue
-            good = condition.status == "True" and condition.type != "Notices"
-            if not condition.message and not good:
-                continue
-            reason = condition.reason if condition.reason and not good else condition.type
-            message = condition.message or f"{condition.type}: all is well"
-            self.announce(obj, "Normal" if good else "Warning", reason, message)
+            if condition.type == "Notices":
+                level: Level = "Warning" if condition.reason == "Warnings" else "Normal"
+                self.announce(obj, level, condition.type, condition.message)
+            elif condition.status == "False":
+                self.announce(obj, "Warning", condition.reason or condition.type, condition.message)
+            elif condition.type in _WELL:
+                self.announce(obj, "Normal", condition.type, _WELL[condition.type])
 
     def announce(self, obj: KubeObject, level: Level, reason: str, message: str) -> None:
         """Say something about an object of the cluster; `reason` is one CamelCase word."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from tiphys.app.admission import API_VERSION, examine
 from tiphys.app.adoption import LABEL, Mode
+from tiphys.app.conditions import noticed
 from tiphys.app.origins import Condition, StatusWriter
 from tiphys.app.origins.cluster import ClusterDocument
 from tiphys.clients.kube import Kube, KubeObject
@@ -39,8 +40,7 @@ def bus_conditions(obj: KubeObject) -> list[Condition]:
         Condition("Ready", "True"),
     ]
     if found.notices:
-        text = "\n".join(f"{one.path}: {one.text}" for one in found.notices)
-        made.append(Condition("Notices", "True", "SeeMessage", text))
+        made.append(noticed(found.notices))
     return made
 
 

@@ -13,9 +13,10 @@ from typing import Final
 
 from eventsource.health import EntryHealth
 from tiphys.app.catalog import Entry
+from tiphys.app.notices import Notice
 from tiphys.app.origins import Condition
 
-__all__ = ["conditions"]
+__all__ = ["conditions", "noticed"]
 
 _ARGO: Final = {"EventSource": ("SourcesProvided",), "Sensor": ("DependenciesProvided", "TriggersProvided")}
 _REFUSED: Final = {
@@ -58,9 +59,15 @@ def conditions(entry: Entry, health: Sequence[EntryHealth] = (), account_problem
     elif entry.kind == "Sensor" and entry.revision:
         found.append(Condition("Acting", "True"))
     if entry.notices:
-        text = "\n".join(f"{one.path}: {one.text}" for one in entry.notices)
-        found.append(Condition("Notices", "True", "SeeMessage", text))
+        found.append(noticed(entry.notices))
     return [*found, _ready(found)]
+
+
+def noticed(notices: Sequence[Notice]) -> Condition:
+    """What the owner should know, as a condition; its reason says whether any of it is a warning."""
+    harmless = all(one.level == "information" for one in notices)
+    text = "\n".join(f"{one.path}: {one.text}" for one in notices)
+    return Condition("Notices", "True", "Information" if harmless else "Warnings", text)
 
 
 def _ready(found: Sequence[Condition]) -> Condition:

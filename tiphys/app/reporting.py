@@ -80,7 +80,8 @@ class Reporter:
         self._reported = present.keys() | left.keys()
         dirty, self._dirty = self._dirty, set()
         for number, key in enumerate(sorted(dirty)):
-            if entry := present.get(key):
+            entry = present.get(key)
+            if entry is not None and self._catalog.object(key) is not None:  # what is only kept, its origin has yet to tell of
                 health = self._health.get(key[1:], ()) if entry.kind == "EventSource" else ()
                 found = conditions(entry, health, self._problems.get(key, ""))
                 self._writer.set_conditions(*key, entry.generation, found)
