@@ -19,38 +19,30 @@ from typing import Final
 
 import structlog
 
-from sensors.filters.finding import Judged, Judgement
 from sensors.holding import Holdings
 from sensors.index import Index
-from sensors.judging import KINDS, judge_away
-from sensors.making import Making
-from sensors.program import DependencyProgram, SensorProgram, TriggerProgram
+from sensors.program import SensorProgram, TriggerProgram
 from sensors.refusing import Refusing
 from sensors.repeating import Repeating
-from sensors.scripts import Program, Runner
+from sensors.rows import Judgements, Rows
+from sensors.scripts import Runner
 from sensors.settling import until_taken
+from sensors.suspicion import Suspicion
 from tiphys.bus.crashpoints import reach
 from tiphys.bus.event import Event
 from tiphys.bus.firing import TriggerKey
-from tiphys.bus.ledger import Decision, Deferred, Ledger, Verdict, VerdictKind
+from tiphys.bus.ledger import Decision, Deferred, Ledger
 from tiphys.errors import ScriptsUnavailable
 
-__all__ = ["Deferral", "NoScripts"]
+__all__ = ["Deferral"]
 
 _log = structlog.get_logger(__name__)
 _WORKERS: Final = 8
+_PAGE: Final = 64
 _SLICE: Final = 0.02
 _BREATH: Final = 0.005
 _PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
-
-
-class NoScripts:
-    """Where scripts cannot be run."""
-
-    async def run(self, program: Program, data: bytes) -> bytes | bool:
-        """Raises `ScriptsUnavailable`."""
-        raise ScriptsUnavailable(program.text, "this service runs no scripts")
 
 
 class _Queue:
@@ -66,9 +58,6 @@ class _Queue:
         self.pause = 0.0
 
 
-_Judgements = list[tuple[DependencyProgram, Judged]]
-
-
 @dataclass(frozen=True, slots=True)
 class _Slice:
     """Rows of one trigger that are judged, by that version of it."""
@@ -76,7 +65,7 @@ class _Slice:
     queue: _Queue
     sensor: SensorProgram
     trigger: TriggerProgram
-    rows: Sequence[tuple[Deferred, Event | None, _Judgements]]
+    rows: Sequence[tuple[Deferred, Event | None, Judgements]]
 
 
 class Deferral:
@@ -89,17 +78,17 @@ class Deferral:
         index: Index,
         holdings: Holdings,
         refusing: Refusing,
+        suspicion: Suspicion,
         scripts: Runner | None,
         observe: Callable[[Event, Decision], None] | None,
     ) -> None:
-        self._ledger, self._epoch, self._index, self._holdings = ledger, epoch, index, holdings
-        self._refusing = refusing
-        self._scripts: Runner = scripts or NoScripts()
+        self._ledger, self._epoch, self._index = ledger, epoch, index
+        self._suspicion = suspicion
+        self._rows = Rows(ledger, holdings, refusing, suspicion, scripts)
         self._observe = observe
         self._queues: dict[TriggerKey, _Queue] = {}
         self._ready: asyncio.Queue[_Queue] = asyncio.Queue()
         self._judged: list[_Slice] = []
-        self._unavailable = False
         self.concluding = asyncio.Lock()
         """Held while rows are concluded; who changes a sensor or what is held takes it."""
 
@@ -170,11 +159,34 @@ class Deferral:
         else:
             del self._queues[queue.key]
 
-    async def run(self) -> None:
-        """Decide until cancelled."""
+    async def run(self, deciding: asyncio.Lock) -> None:
+        """Decide until cancelled; first, alone, what is suspected of having ended the process. `deciding` is held by whoever decides."""
+        for key in self._suspicion.triggers:
+            await self._try(key, deciding)
         async with asyncio.TaskGroup() as group:
             for number in range(_WORKERS):
                 group.create_task(self._work(), name=f"matcher:deferred:{number}")
+
+    async def _try(self, key: TriggerKey, deciding: asyncio.Lock) -> None:
+        """Decide the rows that could be in one slice, one by one. The queue may stand in line already, and then it stays there."""
+        _log.warning("rows that were first when processes ended are decided alone", action="deferred-alone", trigger="/".join(key))
+        for _ in range(_PAGE):
+            async with deciding:
+                queue = self._queues.get(key)
+                if queue is None or not queue.stored or self._index.trigger(key) is None:
+                    return
+                try:
+                    for row, _event in await self._ledger.deferred(key, 1):
+                        async with self._suspicion.alone(row.number):
+                            await self._decide_one(queue)
+                except ScriptsUnavailable:
+                    return  # no fault of the row's: it waits in line
+
+    async def _decide_one(self, queue: _Queue) -> None:
+        judged = await self._judge(queue, 1)
+        if judged is not None:
+            async with self.concluding:
+                await self._conclude([judged], in_line=queue.taken)
 
     async def _work(self) -> None:
         while True:
@@ -196,23 +208,23 @@ class Deferral:
                     await self._conclude(slices)
 
     def _put_off(self, queue: _Queue, error: ScriptsUnavailable) -> None:
-        if not self._unavailable:
-            self._unavailable = True
+        if not self._rows.unavailable:
+            self._rows.unavailable = True
             _log.warning("scripts cannot be run; their events wait", action="scripts-unavailable", reason=error.problem)
         queue.pause = min(queue.pause * 2 or _PAUSE, _LONGEST_PAUSE)
         asyncio.get_running_loop().call_later(queue.pause, self._give_back, queue)
 
     # -- judging
 
-    async def _judge(self, queue: _Queue) -> _Slice | None:
+    async def _judge(self, queue: _Queue, limit: int = _PAGE) -> _Slice | None:
         found = self._index.trigger(queue.key)
         if found is None:
             return None
         sensor, trigger = found
-        rows: list[tuple[Deferred, Event | None, _Judgements]] = []
+        rows: list[tuple[Deferred, Event | None, Judgements]] = []
         started = breathed = time.monotonic()
-        for row, event in await self._ledger.deferred(queue.key):
-            rows.append((row, event, await self._judgements(sensor, trigger, row, event)))
+        for row, event in await self._ledger.deferred(queue.key, limit):
+            rows.append((row, event, await self._rows.judgements(sensor, trigger, row, event)))
             now = time.monotonic()
             if now > started + _SLICE:
                 break
@@ -221,24 +233,10 @@ class Deferral:
                 breathed = time.monotonic()
         return _Slice(queue, sensor, trigger, rows)
 
-    async def _judgements(self, sensor: SensorProgram, trigger: TriggerProgram, row: Deferred, event: Event | None) -> _Judgements:
-        """What the dependencies of the trigger find. A sensor that came after the event has nothing to do with it."""
-        if event is None or (not row.replay and row.position <= sensor.since):
-            return []
-        names = trigger.condition.names
-        found: _Judgements = []
-        for dependency in sensor.listening(event):
-            if dependency.name in names:
-                judged = await judge_away(sensor, dependency, event, self._scripts)
-                if self._unavailable and dependency.filters.away:
-                    self._unavailable = False
-                    _log.info("scripts run again", action="scripts-resumed")
-                found.append((dependency, judged))
-        return found
-
     # -- concluding
 
-    async def _conclude(self, slices: Sequence[_Slice]) -> None:
+    async def _conclude(self, slices: Sequence[_Slice], *, in_line: bool = False) -> None:
+        """`in_line`: their queues stand in line still, so that they are not given back."""
         repeating = Repeating(self._ledger)
         decided: list[tuple[Deferred, Event | None, Decision]] = []
         for one in slices:
@@ -247,7 +245,9 @@ class Deferral:
             found = self._index.trigger(one.queue.key)
             if found is not None and found[1] is one.trigger:
                 for row, event, judgements in one.rows:
-                    decided.append((row, event, await self._decision(one, row, event, judgements, repeating)))
+                    decided.append(
+                        (row, event, await self._rows.decision(one.sensor, one.trigger, row, event, judgements, repeating))
+                    )
                 one.queue.stored -= len(one.rows)
         if decided:
             settled = [(row, decision) for row, _, decision in decided]
@@ -255,7 +255,8 @@ class Deferral:
         for one in slices:
             if not one.rows and one.queue.stored:
                 await self._recount(one.queue)
-            self._give_back(one.queue)
+            if not in_line:
+                self._give_back(one.queue)
         if self._observe:
             for _, event, decision in decided:
                 if event is not None:
@@ -265,25 +266,3 @@ class Deferral:
         """Rows were set aside since they were damaged. Those that are settled meanwhile count by themselves."""
         thought = queue.stored
         queue.stored += (await self._ledger.deferring()).get(queue.key, 0) - thought
-
-    async def _decision(
-        self, one: _Slice, row: Deferred, event: Event | None, judgements: _Judgements, repeating: Repeating
-    ) -> Decision:
-        if event is None:
-            return Decision(row.event_id, row.position)
-        before = await self._ledger.refusals(row.position) if row.replay else ()
-        making = Making(event, row.position, row.at, row.replay, before)
-        for dependency, (judgement, clause, data) in judgements:
-            kind = KINDS.get(judgement, VerdictKind.ERRORED)
-            if judgement is Judgement.PASSED:
-                arrival = self._holdings.arrive(one.trigger, dependency, data, making)
-                kind = arrival.kind
-                if arrival.firing is not None:
-                    if await self._refusing.refused(one.trigger, arrival, making):
-                        kind = VerdictKind.REFUSED
-                    else:
-                        kind = await repeating.decide(one.trigger, arrival.firing, making)
-                        if kind is not VerdictKind.FIRED:
-                            making.use_up(arrival.beside, "once", row.at)
-            making.verdicts.append(Verdict(one.sensor.revision, one.trigger.index, dependency.index, kind, clause))
-        return making.decision()

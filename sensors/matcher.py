@@ -16,35 +16,33 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
+from sensors.deciding import Deciding
 from sensors.deferral import Deferral
-from sensors.filters.finding import Judgement
-from sensors.holding import Arrival, Holdings, lost
-from sensors.index import Index, Listener
-from sensors.judging import KINDS, judge
+from sensors.holding import Holdings, lost
+from sensors.index import Index
 from sensors.making import Making
 from sensors.program import SensorProgram, TriggerProgram
 from sensors.refusing import Refusing
 from sensors.resetting import Resetting
 from sensors.scripts import Runner
 from sensors.settling import until_taken
+from sensors.suspicion import Suspicion
 from tiphys.bus.event import Event
 from tiphys.bus.firing import TriggerKey
-from tiphys.bus.ledger import Decision, Held, Ledger, Loss, Verdict, VerdictKind
+from tiphys.bus.ledger import Decision, Held, Ledger, Loss, ReplayRequest, VerdictKind
 from tiphys.bus.log import EventLog, Stored
 
 __all__ = ["Matcher"]
 
 _log = structlog.get_logger(__name__)
-_SLICE: Final = 0.005
-_LOOK_EVERY: Final = 64
 _CRASHES: Final = 3
 Observer = Callable[[Event, Decision], None]
-_Asked = tuple[TriggerProgram, Arrival, Verdict]
 
 
 class Matcher:
@@ -71,10 +69,11 @@ class Matcher:
         self._index = Index()
         self._resetting = Resetting(self._sweep, clock)
         self._holdings = Holdings(self._resetting.watch, clock)
-        self._refusing = Refusing(ledger, clock)
-        self._deferral = Deferral(ledger, epoch, self._index, self._holdings, self._refusing, scripts, observe)
+        self._suspicion = Suspicion(ledger)
+        refusing = Refusing(ledger, clock)
+        self._deferral = Deferral(ledger, epoch, self._index, self._holdings, refusing, self._suspicion, scripts, observe)
         self._deciding = asyncio.Lock()
-        self._breathed = 0.0
+        self._decider = Deciding(self._index, self._holdings, self._deferral, refusing)
 
     @property
     def index(self) -> Index:
@@ -93,6 +92,7 @@ class Matcher:
 
     async def load(self) -> None:
         """Read the held events and what is deferred. Once, before `run`."""
+        await self._suspicion.load()
         self._holdings.load(await self._ledger.held())
         await self._deferral.load()
 
@@ -107,7 +107,7 @@ class Matcher:
     async def decision(self, event: Event, position: int, at: float | None = None) -> Decision:
         """What is decided about an event, for benchmarks and dry runs on a Matcher that does not run: its held events change, nothing is
         recorded."""
-        return await self._decide(Making(event, position, self._clock() if at is None else at))
+        return await self._decider.decide(Making(event, position, self._clock() if at is None else at))
 
     def strangers(self) -> list[TriggerKey]:
         """Triggers that hold events or have deferred ones, and that no sensor has: they went away while nobody looked."""
@@ -181,7 +181,7 @@ class Matcher:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._arrivals(), name="matcher:arrivals")
             group.create_task(self._replays(), name="matcher:replays")
-            group.create_task(self._deferral.run(), name="matcher:deferred")
+            group.create_task(self._deferral.run(self._deciding), name="matcher:deferred")
             group.create_task(self._resetting.run(), name="matcher:resets")
 
     async def _arrivals(self) -> None:
@@ -210,7 +210,7 @@ class Matcher:
             position=stored.position,
             attempts=stored.attempt,
         )
-        decision = self._without_judging(stored.event, stored.position, VerdictKind.SET_ASIDE)
+        decision = self._decider.without_judging(stored.event, stored.position, VerdictKind.SET_ASIDE)
         await self._settle(stored.position, [(stored.event, decision)])
         await self._log.ack(stored.position)
 
@@ -219,34 +219,40 @@ class Matcher:
             requests = await self._ledger.replays(wait=3600.0)
             async with self._deciding:
                 for request in requests:
-                    before = await self._ledger.refusals(request.position)
-                    making = Making(request.event, request.position, self._clock(), request.number, before)
-                    decision = await self._decide(making, frozenset(request.triggers))
-                    await self._settle(0, [(request.event, decision)])
+                    if self._suspicion.guilty(request.number, replay=True):
+                        self._suspicion.set_aside(request.number, request.event.id, None)
+                        decision = self._decider.without_judging(request.event, request.position, VerdictKind.SET_ASIDE)
+                        await self._settle(0, [(request.event, replace(decision, replay=request.number))])
+                    elif self._suspicion.replays:
+                        async with self._deferral.concluding, self._suspicion.alone(request.number, replay=True):
+                            await self._again(request)
+                        self._suspicion.replays = False
+                    else:
+                        await self._again(request)
+
+    async def _again(self, request: ReplayRequest) -> None:
+        before = await self._ledger.refusals(request.position)
+        making = Making(request.event, request.position, self._clock(), request.number, before)
+        decision = await self._decider.decide(making, frozenset(request.triggers))
+        await self._settle(0, [(request.event, decision)])
 
     async def _batch(self, batch: Sequence[Stored]) -> None:
         seen = await self._ledger.seen([stored.event.id for stored in batch])
         decided: list[tuple[Event, Decision]] = []
-        self._breathed = time.monotonic()
+        self._decider.begin()
         for position, event, _, at in batch:
             if event.id in seen:
-                decision = self._without_judging(event, position, VerdictKind.DUPLICATE)
+                decision = self._decider.without_judging(event, position, VerdictKind.DUPLICATE)
             else:
-                decision = await self._decide(Making(event, position, at))
+                decision = await self._decider.decide(Making(event, position, at))
                 seen.add(event.id)
             if not decision.firings:
                 event.forget()
             decided.append((event, decision))
-            if time.monotonic() > self._breathed + _SLICE:
-                await self._breathe()
+            if self._decider.late():
+                await self._decider.breathe()
         await self._settle(batch[-1].position, decided)
         await self._log.ack(batch[-1].position)
-
-    async def _breathe(self) -> None:
-        """Let others have their turn, at the latest every few milliseconds."""
-        if time.monotonic() > self._breathed + _SLICE:
-            await asyncio.sleep(0)
-            self._breathed = time.monotonic()
 
     async def _settle(self, position: int, decided: Sequence[tuple[Event, Decision]]) -> None:
         decisions = [decision for _, decision in decided]
@@ -257,73 +263,3 @@ class Matcher:
         if self._observe:
             for event, decision in decided:
                 self._observe(event, decision)
-
-    def _without_judging(self, event: Event, position: int, kind: VerdictKind) -> Decision:
-        """One verdict for all whom the event concerns."""
-        verdicts = [
-            Verdict(sensor.revision, trigger.index, dependency.index, kind)
-            for sensor, dependency, triggers, _ in self._index.listeners(event)
-            if position > sensor.since
-            for trigger in triggers
-        ]
-        return Decision(event.id, position, tuple(verdicts))
-
-    async def _decide(self, making: Making, only: frozenset[TriggerKey] = frozenset()) -> Decision:
-        """What all whom the event concerns make of it; of a replay, `only` those triggers (none named: all)."""
-        for number, listener in enumerate(self._index.listeners(making.event), 1):
-            if making.replay == 0 and making.position <= listener.sensor.since:
-                continue
-            triggers: Iterable[TriggerProgram] = listener.triggers
-            if only:
-                triggers = [trigger for trigger in triggers if trigger.key in only]
-            if listener.later or making.deferred or self._deferral:
-                triggers = self._now(listener, triggers, making)
-            if triggers and (asked := self._listen(listener, triggers, making)):
-                await self._ask(asked, making)
-            if number % _LOOK_EVERY == 0:
-                await self._breathe()
-        if making.deferred:
-            self._deferral.promise(making.deferred)
-        return making.decision()
-
-    def _now(self, listener: Listener, triggers: Iterable[TriggerProgram], making: Making) -> list[TriggerProgram]:
-        """Those that decide at once; the others get a row, one for all the dependencies that the event concerns."""
-        now = []
-        for trigger in triggers:
-            key = trigger.key
-            if key in making.deferred:
-                continue
-            if key in listener.later or self._deferral.waits(key):
-                making.defer(key)
-            else:
-                now.append(trigger)
-        return now
-
-    def _listen(self, listener: Listener, triggers: Iterable[TriggerProgram], making: Making) -> Sequence[_Asked]:
-        """What triggers make of it. Those that are to be asked about their firing come back."""
-        sensor, dependency, _, _ = listener
-        judgement, clause, data = judge(sensor, dependency, making.event)
-        asked: list[_Asked] = []
-        passed = judgement is Judgement.PASSED
-        for trigger in triggers:
-            if passed:
-                arrival = self._holdings.arrive(trigger, dependency, data, making)
-                kind = arrival.kind
-                if arrival.firing is not None:
-                    if trigger.check is not None:
-                        asked.append((trigger, arrival, Verdict(sensor.revision, trigger.index, dependency.index, kind, clause)))
-                        continue
-                    making.firings.append(trigger.gathering(arrival.firing))
-            else:
-                kind = KINDS[judgement]
-            making.verdicts.append(Verdict(sensor.revision, trigger.index, dependency.index, kind, clause))
-        return asked
-
-    async def _ask(self, asked: Sequence[_Asked], making: Making) -> None:
-        for trigger, arrival, verdict in asked:
-            if await self._refusing.refused(trigger, arrival, making):
-                making.verdicts.append(verdict._replace(kind=VerdictKind.REFUSED))
-            else:
-                making.verdicts.append(verdict)
-                making.firings += [trigger.gathering(arrival.firing)] if arrival.firing is not None else []
-            await self._breathe()

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from sensors.scripts import ScriptSettings
 from tiphys.app.cli.main import serve
+from tiphys.app.service import script_settings
 from tiphys.app.settings import Settings, load_settings, settings_page
 from tiphys.errors import SettingsError
 
@@ -33,6 +35,8 @@ def test_the_first_place_that_says_something_wins(tmp_path: Path) -> None:
         ({}, {}, "- 1", "--config"),
         ({}, {}, "a: [", "--config"),
         ({"log_level": "loud"}, {}, "", "--log-level"),
+        ({"script_memory": 1000}, {}, "", "--script-memory"),
+        ({}, {"TIPHYS_SCRIPT_TIME": "0"}, "", "TIPHYS_SCRIPT_TIME"),
     ],
 )
 def test_a_wrong_setting_is_named_with_the_place_that_it_came_from(
@@ -51,6 +55,14 @@ def test_an_absent_settings_file_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_the_page_of_settings_is_that_of_the_model() -> None:
     assert PAGE.read_text() == settings_page(), "write it anew: python -m tests.app.test_settings"
+
+
+def test_the_limits_of_scripts_are_those_of_the_settings() -> None:
+    given = {"script_time": 0.5, "script_wall": 3, "script_memory": 1 << 27, "script_output": 2048, "script_workers": 9}
+    made = script_settings(load_settings(given, None, {}))
+
+    assert (made.time, made.wall, made.memory, made.output, made.workers, made.most) == (0.5, 3.0, 1 << 27, 2048, 9, 9)
+    assert script_settings(load_settings({}, None, {})) == ScriptSettings()
 
 
 def test_every_setting_is_a_flag_of_serve() -> None:

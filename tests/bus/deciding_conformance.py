@@ -10,7 +10,20 @@ from pathlib import Path
 import pytest
 
 from tests.bus.samples import DONE, KEY, Clock, Opened, Place, event, fire, fired, firing, holding, later
-from tiphys.bus import Decision, DependencyEvent, Event, Loss, Once, Refusal, Repeat, Stored, TriggerKey, Verdict, VerdictKind
+from tiphys.bus import (
+    Decision,
+    DependencyEvent,
+    Event,
+    Loss,
+    Once,
+    Refusal,
+    Repeat,
+    Stored,
+    Trial,
+    TriggerKey,
+    Verdict,
+    VerdictKind,
+)
 from tiphys.errors import StaleEpoch
 
 OTHER = TriggerKey("argo", "ci", "deploy")
@@ -354,3 +367,42 @@ class DecidingConformance(ABC):
             clock.now += 8 * 86400
             assert await opened.ledger.retain() == 1
             assert await opened.ledger.refusals(one.position) == []
+
+    # -- what was first when processes began
+
+    async def test_each_start_counts_for_the_first_row_of_each_trigger_and_the_first_replay(self, place: Place) -> None:
+        async with place.open() as opened:
+            epoch = await opened.ledger.open_epoch()
+            one, two, three = await published(opened, 3)
+            await opened.ledger.settle(epoch, three.position, [later(one), later(two), later(three, OTHER)])
+            asked = [await opened.ledger.replay_event(one.event.id, [KEY], "me") for _ in range(2)]
+            (first, _), (second, _) = await opened.ledger.deferred(KEY)
+            ((other, _),) = await opened.ledger.deferred(OTHER)
+            wanted = [(None, asked[0]), (KEY, first.number), (OTHER, other.number)]
+
+            for starts in (1, 2):
+                assert await opened.ledger.trials() == [Trial(*trial, starts) for trial in wanted]
+            await opened.ledger.settle_deferred(epoch, [(first, Decision(one.event.id, one.position))])
+            await opened.ledger.settle(epoch, 0, [Decision(one.event.id, one.position, replay=asked[0])])
+        async with place.open() as opened:
+            assert await opened.ledger.trials() == [
+                Trial(None, asked[1], 1),
+                Trial(KEY, second.number, 1),
+                Trial(OTHER, other.number, 3),
+            ]
+
+    @pytest.mark.parametrize("replay", [False, True])
+    async def test_a_row_that_was_tried_alone_is_known_for_it_unless_that_was_broken_off(self, place: Place, replay: bool) -> None:
+        async with place.open() as opened:
+            epoch = await opened.ledger.open_epoch()
+            (one,) = await published(opened, 1)
+            await opened.ledger.settle(epoch, one.position, [later(one)])
+            number = await opened.ledger.replay_event(one.event.id, [KEY], "me")
+            ((row, _),) = await opened.ledger.deferred(KEY)
+            tried = number if replay else row.number
+            await opened.ledger.try_alone(tried, replay=replay)
+            await opened.ledger.try_alone(tried, replay=replay, begun=False)
+            await opened.ledger.try_alone(tried, replay=replay)
+        async with place.open() as opened:
+            alone = {(trial.number, trial.trigger is None): trial.alone for trial in await opened.ledger.trials()}
+            assert alone == {(row.number, False): int(not replay), (number, True): int(replay)}

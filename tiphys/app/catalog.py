@@ -27,7 +27,7 @@ from tiphys.app.admission import KINDS, Accepted, Notice, SensorPlan, admit, ide
 from tiphys.app.identity import Accounts
 from tiphys.app.metrics import Metrics
 from tiphys.app.templates import RUN_KINDS, TEMPLATE_KINDS, KnownTemplates, is_template
-from tiphys.app.zones import read_zones
+from tiphys.app.beforehand import prepare
 from tiphys.bus.firing import TriggerKey
 from tiphys.bus.ledger import Kept, Ledger
 from tiphys.clients.kube import Account
@@ -137,7 +137,7 @@ class Catalog:
 
     async def _apply_kept(self, kept: Kept) -> None:
         document = Document(orjson.loads(kept.body), kept.origin)
-        await read_zones(document.object)
+        await prepare(document.object)
         try:
             accepted = admit(document, kept.namespace)
         except ManifestError as error:
@@ -164,7 +164,7 @@ class Catalog:
             _log.warning("a manifest comes from two places", action="manifest-twice", kind=key[0], name=key[2], error=str(fault))
             return
         self._documents[key] = document
-        await read_zones(document.object)
+        await prepare(document.object)
         try:
             accepted = admit(document, self._namespace, self._templates, strict=self._strict)
         except ManifestError as error:

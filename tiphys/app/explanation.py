@@ -36,6 +36,7 @@ _LOST: Final = {
     "deleted": "the sensor was deleted",
     "refused": "the firing that it was part of was refused",
     "once": "what it was part of had fired already (once)",
+    "errored": "a key of the firing that it was part of could not be made",
 }
 
 

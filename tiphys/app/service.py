@@ -28,7 +28,7 @@ from dispatcher.trigger import Templates
 from eventsource.ingress import SHARED_PORT, Ingress, IngressSettings
 from eventsource.room import Room
 from sensors import Matcher
-from sensors.scripts import Scripts
+from sensors.scripts import Scripts, ScriptSettings
 from tiphys.app.admission import KINDS
 from tiphys.app.api import Facts, serve_api
 from tiphys.app.catalog import Catalog, Rooms
@@ -55,7 +55,7 @@ from tiphys.clients.targets import Targets
 from tiphys.errors import SettingsError, StoreError, StoreUnavailable
 from tiphys.schema.secret import Secrets
 
-__all__ = ["Observer", "Service", "open_service"]
+__all__ = ["Observer", "Service", "open_service", "script_settings"]
 
 _log = structlog.get_logger(__name__)
 _DAY: Final = 86400.0
@@ -200,6 +200,18 @@ def _bus_settings(settings: Settings) -> SqliteSettings:
     )
 
 
+def script_settings(settings: Settings) -> ScriptSettings:
+    """The limits of scripts and the size of their pool."""
+    return ScriptSettings(
+        time=settings.script_time,
+        wall=settings.script_wall,
+        memory=settings.script_memory,
+        output=settings.script_output,
+        workers=settings.script_workers,
+        most=max(settings.script_workers, settings.script_workers_most),
+    )
+
+
 def _bind(settings: Settings) -> Callable[[int], int]:
     return lambda port: settings.ingress_port if port == SHARED_PORT else port
 
@@ -239,7 +251,7 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
             if observer:
                 observer.decided(event, decision)
 
-        scripts = await stack.enter_async_context(Scripts())
+        scripts = await stack.enter_async_context(Scripts(script_settings(settings)))
         matcher = Matcher(log, bus.ledger, epoch, decided, scripts, lapsed=metrics.lost)
         await matcher.load()
         answering = Answering(metrics)

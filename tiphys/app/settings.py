@@ -99,6 +99,22 @@ class Settings(BaseModel):
     deletion_grace: float = Field(600, ge=0, description="Time that the work of a deleted sensor waits for its return.")
     in_flight: int = Field(256, gt=0, description="Firings that are carried out at once.")
     in_flight_per_trigger: int = Field(16, gt=0, description="Firings of one trigger that are carried out at once.")
+    script_time: float = Field(
+        1, gt=0, le=3600, description="Seconds of the processor that one call of a script (jq, Lua) may take."
+    )
+    script_wall: float = Field(10, gt=0, le=3600, description="Seconds that a call may last in any case.")
+    script_memory: int = Field(
+        128 << 20,
+        ge=64 << 20,
+        description="Bytes of memory of a worker process of scripts; an event of 1 MiB takes about 20 MiB of it.",
+    )
+    script_output: int = Field(8 << 20, ge=1024, description="Bytes that a transform may make.")
+    script_workers: int = Field(
+        2, ge=1, le=256, description="Worker processes of scripts that are started as soon as those that run are busy."
+    )
+    script_workers_most: int = Field(
+        8, ge=1, le=256, description="Worker processes in all, when calls have to wait; at least those."
+    )
     drain: float = Field(10, ge=0, description="Time for requests and for running triggers at a stop, each.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or for people.")

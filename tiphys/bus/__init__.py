@@ -6,7 +6,21 @@ The parts are imported from their modules; what most callers need is here.
 from tiphys.bus.event import DEFAULT_BUS, NOT_JSON, Event
 from tiphys.bus.firing import Claim, DependencyEvent, Firing, FiringState, Outcome, OutcomeKind, Target, TriggerKey
 from tiphys.bus.identity import event_id, firing_id
-from tiphys.bus.ledger import Cursor, Decision, Deferred, Held, Kept, Ledger, Loss, Once, Refusal, Repeat, Verdict, VerdictKind
+from tiphys.bus.ledger import (
+    Cursor,
+    Decision,
+    Deferred,
+    Held,
+    Kept,
+    Ledger,
+    Loss,
+    Once,
+    Refusal,
+    Repeat,
+    Trial,
+    Verdict,
+    VerdictKind,
+)
 from tiphys.bus.log import Durability, EventLog, Stored
 
 __all__ = [
@@ -33,6 +47,7 @@ __all__ = [
     "Repeat",
     "Stored",
     "Target",
+    "Trial",
     "TriggerKey",
     "Verdict",
     "VerdictKind",

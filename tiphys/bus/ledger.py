@@ -41,6 +41,7 @@ __all__ = [
     "Repeat",
     "ReplayRequest",
     "StoreHealth",
+    "Suspension",
     "Trial",
     "Verdict",
     "VerdictKind",
@@ -256,6 +257,19 @@ class FiringRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """That somebody has suspended a trigger, or a whole sensor (`trigger` is empty then): since when (Unix seconds), and what becomes of
+    what came up meanwhile (`replay`, `latest`, `drop`)."""
+
+    namespace: str
+    sensor: str
+    trigger: str
+    on_resume: str
+    since: float
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoreHealth:
     """What status, metrics and readiness show of a store. `reason` says why it is not writable; `damaged` counts records set aside."""
 
@@ -422,6 +436,18 @@ class Ledger(ABC):
     @abstractmethod
     async def cancel(self, key: TriggerKey, reason: str) -> int:
         """End every firing of a trigger that has not begun as `cancelled`; says how many."""
+
+    @abstractmethod
+    async def suspend(self, namespace: str, sensor: str, trigger: str, *, on_resume: str, actor: str) -> Suspension:
+        """Record that a trigger, or a whole sensor (`trigger` empty), is suspended; durable on return. One that is keeps its instant."""
+
+    @abstractmethod
+    async def resume(self, namespace: str, sensor: str, trigger: str) -> bool:
+        """Record that it is so no more; says whether it was."""
+
+    @abstractmethod
+    async def suspensions(self) -> list[Suspension]:
+        """All that stand."""
 
     # -- sources and manifests
 

@@ -23,8 +23,7 @@ from tiphys.bus.sqlite.store import migrate
 from tiphys.errors import StoreError, StoreLocked, UnknownRecord
 
 _LARGE = re.compile(
-    r"SCAN (events|e|x|firings|f|ids|verdicts|v|attempts|firing_events|fe|pins|p|replays|deferred|d|once|k|repeats|refusals|r|losses|l"
-    r"|trials)\b"
+    r"SCAN (events|e|x|firings|f|ids|verdicts|v|attempts|firing_events|fe|pins|p|replays|deferred|d|once|k|repeats|refusals|r|losses|l)\b"
     r"(?! USING (COVERING )?INDEX \w+_(open|retired))"
 )
 # read from one end and stopped by a LIMIT, or the minimum of an index

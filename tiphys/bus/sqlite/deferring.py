@@ -11,7 +11,7 @@ from typing import Final
 
 from tiphys.bus.event import Event
 from tiphys.bus.firing import TriggerKey
-from tiphys.bus.ledger import Deferred, Once, Repeat
+from tiphys.bus.ledger import Deferred, Once, Repeat, Trial
 from tiphys.bus.sqlite.log import SqliteLog
 from tiphys.bus.sqlite.records import deferred_crc, once_key
 from tiphys.bus.sqlite.store import Reader, Store
@@ -42,6 +42,33 @@ class Deferring:
             return found
 
         return await self._store.read(look)
+
+    async def trials(self) -> list[Trial]:
+        """As `Ledger.trials`."""
+
+        def begin(tx: Transaction) -> list[Trial]:
+            tx.run("forget_trials")
+            firsts: list[int] = [-number for number, *_ in tx.all("open_replays", limit=1)]
+            after = 0
+            while found := tx.all("deferring_after", after=after):
+                after = found[0][0]
+                firsts.append(tx.value("first_deferred", trigger=after))
+            tx.rows("count_starts", firsts)
+            return [
+                Trial(None if number < 0 else TriggerKey(*key), abs(number), starts, alone)
+                for number, starts, alone, *key in tx.all("trials")
+            ]
+
+        return await self._store.write(begin)
+
+    async def try_alone(self, number: int, change: int) -> None:
+        """As `Ledger.try_alone`; of a replay the negative number."""
+
+        def record(tx: Transaction) -> None:
+            tx.run("begin_trial", {"number": number})
+            tx.run("try_alone", {"number": number, "change": change})
+
+        await self._store.write(record)
 
     async def rows(self, key: TriggerKey, limit: int) -> list[tuple[Deferred, Event | None]]:
         """As `Ledger.deferred`."""

@@ -21,6 +21,7 @@ from tiphys.bus.ledger import (
     Refusal,
     ReplayRequest,
     StoreHealth,
+    Suspension,
     Trial,
 )
 from tiphys.bus.sqlite.claiming import Acting, events_from
@@ -230,6 +231,28 @@ class SqliteLedger(Ledger):
     async def cancel(self, key: TriggerKey, reason: str) -> int:
         """As `Ledger.cancel`."""
         return await self._acting.cancel(key, reason)
+
+    async def suspend(self, namespace: str, sensor: str, trigger: str, *, on_resume: str, actor: str) -> Suspension:
+        """As `Ledger.suspend`."""
+        key = {"namespace": namespace, "sensor": sensor, "trigger": trigger}
+
+        def put(tx: Transaction) -> Suspension:
+            tx.changed("put_suspension", **key, on_resume=on_resume, actor=actor, now=tx.now)
+            return Suspension(*tx.all("suspension", **key)[0])
+
+        return await self._store.write(put, "suspend")
+
+    async def resume(self, namespace: str, sensor: str, trigger: str) -> bool:
+        """As `Ledger.resume`."""
+
+        def delete(tx: Transaction) -> bool:
+            return tx.changed("delete_suspension", namespace=namespace, sensor=sensor, trigger=trigger) > 0
+
+        return await self._store.write(delete)
+
+    async def suspensions(self) -> list[Suspension]:
+        """As `Ledger.suspensions`."""
+        return [Suspension(*row) for row in await self._store.read(lambda reader: reader.all("suspensions"))]
 
     # -- sources and manifests
 

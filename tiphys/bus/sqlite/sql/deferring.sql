@@ -88,3 +88,24 @@ FROM losses l JOIN triggers t ON t.number = l."trigger" WHERE l.position = :posi
 
 -- name: remove_losses
 DELETE FROM losses WHERE position IN (SELECT value FROM json_each(:positions));
+
+-- name: forget_trials
+DELETE FROM trials WHERE number > 0 AND NOT EXISTS (SELECT 1 FROM deferred d WHERE d.number = trials.number)
+    OR number < 0 AND NOT EXISTS (SELECT 1 FROM replays p WHERE p.number = -trials.number AND p.settled = 0);
+
+-- name: first_deferred
+SELECT min(number) FROM deferred WHERE "trigger" = :trigger;
+
+-- name: count_starts
+INSERT INTO trials (number, starts, alone) SELECT value, 1, 0 FROM json_each(:rows) WHERE true
+ON CONFLICT (number) DO UPDATE SET starts = starts + 1;
+
+-- name: trials
+SELECT n.number, n.starts, n.alone, t.namespace, t.sensor, t."trigger"
+FROM trials n LEFT JOIN deferred d ON d.number = n.number LEFT JOIN triggers t ON t.number = d."trigger" ORDER BY n.number;
+
+-- name: try_alone
+UPDATE trials SET alone = max(0, alone + :change) WHERE number = :number;
+
+-- name: begin_trial
+INSERT OR IGNORE INTO trials (number, starts, alone) VALUES (:number, 0, 0);

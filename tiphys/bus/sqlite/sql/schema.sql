@@ -128,8 +128,8 @@ CREATE TABLE losses (
     PRIMARY KEY (position, "trigger", dependency)
 ) WITHOUT ROWID;
 
--- Deferred rows that were first in their trigger's line when a process began: how many did, and how often one died while it decided that
--- row and nothing else.
+-- What was first in line when a process began to decide: deferred rows by their number, of each trigger one, and the first open replay by
+-- its negative number. How many processes began so, and how often one died while it decided that and nothing else.
 CREATE TABLE trials (
     number INTEGER PRIMARY KEY,
     starts INTEGER NOT NULL,
@@ -219,6 +219,17 @@ CREATE TRIGGER event_discounted AFTER DELETE ON events BEGIN
         unsettled = unsettled - iif(old.position > (SELECT settled FROM state), old.size, 0)
     WHERE namespace = (SELECT namespace FROM origins WHERE number = old.origin);
 END;
+
+-- Triggers that somebody has suspended by a command: of a whole sensor where `trigger` is empty.
+CREATE TABLE suspensions (
+    namespace TEXT NOT NULL,
+    sensor TEXT NOT NULL,
+    "trigger" TEXT NOT NULL,
+    on_resume TEXT NOT NULL,
+    since REAL NOT NULL,
+    actor TEXT NOT NULL,
+    PRIMARY KEY (namespace, sensor, "trigger")
+) WITHOUT ROWID;
 
 CREATE TABLE cursors (
     key TEXT PRIMARY KEY,

@@ -141,3 +141,19 @@ SELECT 1 FROM events WHERE position = :position;
 
 -- name: oldest_event
 SELECT coalesce(min(position), 9223372036854775807) FROM events;
+
+-- name: put_suspension
+-- One that stands keeps its instant.
+INSERT INTO suspensions (namespace, sensor, "trigger", on_resume, since, actor)
+VALUES (:namespace, :sensor, :trigger, :on_resume, :now, :actor)
+ON CONFLICT (namespace, sensor, "trigger") DO UPDATE SET on_resume = excluded.on_resume, actor = excluded.actor;
+
+-- name: suspensions
+SELECT namespace, sensor, "trigger", on_resume, since, actor FROM suspensions ORDER BY namespace, sensor, "trigger";
+
+-- name: suspension
+SELECT namespace, sensor, "trigger", on_resume, since, actor FROM suspensions
+WHERE namespace = :namespace AND sensor = :sensor AND "trigger" = :trigger;
+
+-- name: delete_suspension
+DELETE FROM suspensions WHERE namespace = :namespace AND sensor = :sensor AND "trigger" = :trigger;

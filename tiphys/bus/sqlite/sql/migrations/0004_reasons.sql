@@ -20,8 +20,8 @@ CREATE TABLE losses (
     PRIMARY KEY (position, "trigger", dependency)
 ) WITHOUT ROWID;
 
--- Deferred rows that were first in their trigger's line when a process began: how many did, and how often one died while it decided that
--- row and nothing else.
+-- What was first in line when a process began to decide: deferred rows by their number, of each trigger one, and the first open replay by
+-- its negative number. How many processes began so, and how often one died while it decided that and nothing else.
 CREATE TABLE trials (
     number INTEGER PRIMARY KEY,
     starts INTEGER NOT NULL,
