@@ -183,3 +183,14 @@ async def test_a_refusal_is_logged_once_and_so_is_its_correction(tmp_path: Path)
             "manifest-refused",
             "manifest-accepted",
         ]
+
+
+async def test_an_event_bus_that_goes_away_takes_nothing_of_a_sensor_of_its_name_along(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        head = "apiVersion: argoproj.io/v1alpha1\nkind: EventBus\n"
+        bus = f"{head}metadata: {{name: ci, namespace: argo}}\nspec: {{jetstream: {{version: latest}}}}\n"
+        await parts.put(f"{SENSOR}---\n{bus}")
+        assert [entry.kind for entry in parts.catalog.entries] == ["EventBus", "Sensor"]
+        await parts.catalog.delete("EventBus", "argo", "ci", "test")
+        assert [entry.kind for entry in parts.catalog.entries] == ["Sensor"]
+        assert parts.matcher.index.get("argo", "ci") is not None

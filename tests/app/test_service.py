@@ -209,6 +209,35 @@ async def test_argo_events_objects_of_the_cluster_are_watched_and_their_status_i
     await until(gone)
 
 
+async def test_an_event_bus_of_the_cluster_is_read_and_its_status_says_what_serves(tiphys: Tiphys, cluster: Cluster) -> None:
+    base = "/apis/argoproj.io/v1alpha1/namespaces/argo/eventbus"
+
+    def bus(name: str, spec: dict[str, object]) -> dict[str, object]:
+        return {"apiVersion": "argoproj.io/v1alpha1", "kind": "EventBus", "metadata": {"name": name}, "spec": spec}
+
+    async def conditions(name: str) -> dict[str, tuple[str, str]]:
+        obj = await cluster.call("GET", f"{base}/{name}")
+        return {one["type"]: (one["status"], one.get("message", "")) for one in obj.get("status", {}).get("conditions", [])}
+
+    # given
+    await cluster.create(base, bus("default", {"nats": {"native": {"replicas": 3}}}))
+    await cluster.create(base, bus("wrong", {"jetstream": {"version": "latest", "replicas": 2}}))
+
+    # then
+    async def said() -> bool:
+        return "Serving" in await conditions("default") and "Accepted" in await conditions("wrong")
+
+    await until(said)
+    found = await conditions("default")
+    assert {kind: found[kind][0] for kind in ("Accepted", "Configured", "Deployed", "Serving")} == {
+        "Accepted": "True", "Configured": "True", "Deployed": "True", "Serving": "True",
+    }  # fmt: skip
+    assert "NATS Streaming, which is neither run nor joined" in found["Serving"][1]
+    wrong = await conditions("wrong")
+    assert (wrong["Accepted"][0], wrong["Configured"][0]) == ("False", "False")
+    assert "spec.jetstream.replicas: must be 1, or 3 and more" in wrong["Configured"][1]
+
+
 @pytest.mark.timeout(150)
 async def test_argo_events_2340_with_the_cluster_away_events_are_taken_and_their_objects_come_later(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path / "cluster")

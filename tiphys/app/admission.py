@@ -28,6 +28,7 @@ from tiphys.schema.model import UnknownField, join_path
 
 __all__ = [
     "API_VERSION",
+    "BUS_KIND",
     "KINDS",
     "Accepted",
     "Examined",
@@ -41,7 +42,8 @@ __all__ = [
 ]
 
 API_VERSION: Final = "argoproj.io/v1alpha1"
-KINDS: Final = ("EventSource", "Sensor")
+BUS_KIND: Final = "EventBus"
+KINDS: Final = (BUS_KIND, "EventSource", "Sensor")
 _OF_THE_POD: Final = frozenset(("serviceAccountName", "nodeSelector", "tolerations", "volumes", "container", "affinity"))
 _ANTI_AFFINITY: Final = "spec.nats.native.antiAffinity"
 _TOLERATED: Final = frozenset(("group", "version", "resource"))

@@ -265,7 +265,7 @@ class Catalog:
                 await self._durably(lambda: self._rooms.ledger.forget(kind, namespace, name))
             if kind == "EventSource":
                 await self._rooms.room.remove(namespace, name)
-            else:
+            elif kind == "Sensor":
                 await self._rooms.matcher.remove(namespace, name)
                 self._leave(entry.triggers)
             self._count()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 from eventsource.room import Room
 from tiphys.app.adoption import Adoption
@@ -24,7 +24,10 @@ from tiphys.app.reporting import Reporter
 from tiphys.app.settings import Settings
 from tiphys.clients.kube import Kube
 
-__all__ = ["Work", "adoption_for", "open_cluster_side"]
+__all__ = ["BUSES", "Work", "adoption_for", "open_cluster_side"]
+
+BUSES: Final = "cluster (event buses)"
+"""The origin of EventBus objects, which the service does not wait for."""
 
 Work = tuple[Coroutine[Any, Any, None], str]
 """A loop that runs until the service ends, and its name."""
@@ -52,7 +55,7 @@ async def open_cluster_side(
         announcer = Announcer(kube)
         status = await stack.enter_async_context(StatusWriter(kube, written=announcer.conditions))
         clusters = [follower for origin, follower in followers.items() if isinstance(origin, ClusterOrigin)]
-        labels = {origin.label for origin in followers if isinstance(origin, ClusterOrigin)}
+        labels = {BUSES, *(origin.label for origin in followers if isinstance(origin, ClusterOrigin))}
 
         def left() -> Mapping[Key, Left]:
             return {key: found for follower in clusters for key, found in follower.left.items()}

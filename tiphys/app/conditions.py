@@ -1,7 +1,8 @@
 """What an object's status says: argo-events' conditions (reference 8.1) and ours beside them.
 
 `Accepted`: this version runs. `Listening` (EventSource): every entry hears its world. `Filtering` (EventSource): false while
-a filter cannot be evaluated and drops what arrives. `Acting` (Sensor): it may act as its account. `Notices`: what its owner should
+a filter cannot be evaluated and drops what arrives. `Acting` (Sensor): it may act as its account. `Serving` (EventBus): what serves where
+it asks for servers that are not run here. `Notices`: what its owner should
 know. `Ready`: all of these are well, for `kubectl wait`. A condition that is false is bad news, whatever its type: Argo CD and other
 readers of argo-events' statuses take it so.
 """
@@ -15,11 +16,17 @@ from eventsource.health import EntryHealth
 from tiphys.app.catalog import Entry
 from tiphys.app.notices import Notice
 from tiphys.app.origins import Condition
+from tiphys.errors import FaultKind
 
 __all__ = ["conditions", "noticed"]
 
-_ARGO: Final = {"EventSource": ("SourcesProvided",), "Sensor": ("DependenciesProvided", "TriggersProvided")}
+_ARGO: Final = {
+    "EventBus": ("Configured",),
+    "EventSource": ("SourcesProvided",),
+    "Sensor": ("DependenciesProvided", "TriggersProvided"),
+}
 _REFUSED: Final = {
+    "Configured": "InvalidSpec",
     "SourcesProvided": "InvalidEventSource",
     "DependenciesProvided": "InvalidDependencies",
     "TriggersProvided": "InvalidTriggers",
@@ -40,6 +47,9 @@ def conditions(entry: Entry, health: Sequence[EntryHealth] = (), account_problem
     else:
         found = [Condition(name, "True") for name in (*_ARGO[entry.kind], "Accepted")]
         found.append(Condition("Deployed", "True", "Running", "it runs in the process of Tiphys; no Deployment is made"))
+    served = [one.text for one in entry.notices if one.kind is FaultKind.EMBEDDED_BUS]
+    if served:
+        found.append(Condition("Serving", "True", "EmbeddedLog", f"it {served[0]}"))
     ill = [one for one in health if one.state == "ill"]
     starting = [one for one in health if one.state == "starting"]
     if ill:
@@ -58,8 +68,9 @@ def conditions(entry: Entry, health: Sequence[EntryHealth] = (), account_problem
         found.append(Condition("Acting", "False", "ImpersonationForbidden", account_problem))
     elif entry.kind == "Sensor" and entry.revision:
         found.append(Condition("Acting", "True"))
-    if entry.notices:
-        found.append(noticed(entry.notices))
+    told = [one for one in entry.notices if one.kind is not FaultKind.EMBEDDED_BUS]
+    if told:
+        found.append(noticed(told))
     return [*found, _ready(found)]
 
 

@@ -64,7 +64,7 @@ def lint_documents(documents: Sequence[Document], namespace: str) -> Iterator[Fi
     removed: dict[str, list[Finding]] = {}
     for document in documents:
         kind, _, _ = identity(document.object, namespace)
-        if kind not in (*KINDS, "EventBus"):
+        if kind not in KINDS:
             continue
         examined = examine(document, namespace, neighbours.templates(document))
         told = [_of_error(error) for error in examined.errors]
@@ -103,7 +103,7 @@ def _repeated(documents: Sequence[Document], namespace: str) -> Iterator[Finding
     places: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for document in documents:
         key = identity(document.object, namespace)
-        if key[0] in (*KINDS, "EventBus") and key[2]:
+        if key[0] in KINDS and key[2]:
             places[key].append(document.where("metadata.name"))
     several: dict[str, str] = {}
     for (kind, space, name), found in places.items():

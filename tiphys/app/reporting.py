@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
-from typing import Final
+from typing import Any, Final
 
 from eventsource.health import EntryHealth
 from eventsource.room import Room
@@ -23,6 +23,7 @@ from tiphys.bus.firing import Claim, Outcome
 __all__ = ["Reporter"]
 
 _EVERY: Final = 1.0
+_OF_ARGOS_BUS: Final = frozenset(("Configured", "Deployed"))
 _SLICE: Final = 50  # entries between two breaths of the event loop
 
 
@@ -84,6 +85,8 @@ class Reporter:
             if entry is not None and self._catalog.object(key) is not None:  # what is only kept, its origin has yet to tell of
                 health = self._health.get(key[1:], ()) if entry.kind == "EventSource" else ()
                 found = conditions(entry, health, self._problems.get(key, ""))
+                if entry.kind == "EventBus" and _is_resolved(self._catalog.object(key)):
+                    found = [one for one in found if one.type not in _OF_ARGOS_BUS]
                 self._writer.set_conditions(*key, entry.generation, found)
             if number % _SLICE == _SLICE - 1:
                 await asyncio.sleep(0)
@@ -105,3 +108,9 @@ class Reporter:
                 if problem != self._problems.get(key, ""):
                     self._problems[key] = problem
                     self._dirty.add(key)
+
+
+def _is_resolved(bus: dict[str, Any] | None) -> bool:
+    """Whether argo-events runs an EventBus: its controller writes `status.config` and those conditions, which are its own then."""
+    status = (bus or {}).get("status")
+    return isinstance(status, dict) and bool(status.get("config"))

@@ -29,10 +29,10 @@ from eventsource.ingress import SHARED_PORT, Ingress, IngressSettings
 from eventsource.room import Room
 from sensors import Matcher
 from sensors.scripts import Scripts, ScriptSettings
-from tiphys.app.admission import KINDS
+from tiphys.app.admission import BUS_KIND, KINDS
 from tiphys.app.api import Facts, serve_api
 from tiphys.app.catalog import Catalog, Rooms
-from tiphys.app.clusterside import adoption_for, open_cluster_side
+from tiphys.app.clusterside import BUSES, adoption_for, open_cluster_side
 from tiphys.app.describing import for_nothing
 from tiphys.app.eventservices import EventServices
 from tiphys.app.following import Follower
@@ -329,13 +329,14 @@ async def _run(
 
 def _origins(settings: Settings, kube: Kube) -> tuple[list[Origin], list[Origin]]:
     """Those that must answer before the service is ready, and those that need not: a cluster may lack Argo Workflows' kinds, or not
-    let us see them; arguments are then checked when a trigger fires."""
+    let us see them; arguments are then checked when a trigger fires. An EventBus says nothing that the rooms need."""
     namespaces = settings.namespaces or None
-    needed: list[Origin] = [ClusterOrigin(kube, kinds=KINDS, namespaces=namespaces)]
+    needed: list[Origin] = [ClusterOrigin(kube, kinds=[kind for kind in KINDS if kind != BUS_KIND], namespaces=namespaces)]
     if settings.manifests:
         needed.append(FilesOrigin(settings.manifests, namespace=settings.namespace))
     kinds = TEMPLATE_KINDS[:1] if namespaces else TEMPLATE_KINDS
-    return needed, [ClusterOrigin(kube, kinds=kinds, namespaces=namespaces, label="cluster (templates)")]
+    buses = ClusterOrigin(kube, kinds=[BUS_KIND], namespaces=namespaces, label=BUSES)
+    return needed, [ClusterOrigin(kube, kinds=kinds, namespaces=namespaces, label="cluster (templates)"), buses]
 
 
 async def _stop_dispatcher(dispatcher: Dispatcher, acts: asyncio.Task[None], drain: float) -> None:

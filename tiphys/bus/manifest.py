@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Self
 
-import yaml
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema, field_validator, model_validator
 
 from tiphys.errors import FaultKind, FieldError, shorten
+from tiphys.schema.loader import load_documents
 from tiphys.schema.model import Model, UnknownField, field_errors, problem, unknown_fields
 from tiphys.schema.secret import SecretRef
 
@@ -337,21 +337,19 @@ def _tls(path: str, tls: BusTLS | None) -> Iterator[FieldError]:
 
 def _stream(path: str, text: str) -> Iterator[FieldError]:
     """`streamConfig` is YAML in a text; argo-events reads it when the stream is made."""
-    try:
-        settings = yaml.safe_load(text)
-    except yaml.YAMLError:
-        settings = text
-    if settings is None:
+    loaded = load_documents(text)
+    if not loaded.documents and not loaded.errors:
         return
-    if not isinstance(settings, dict):
+    if loaded.errors:
         yield _unusable(path, "cannot be used by argo-events: it is no YAML map", "write 'key: value' lines below |")
         return
+    settings = loaded.documents[0].object
     for key, value in settings.items():
         if str(key).lower() not in _STREAM_KEYS:
             yield _unusable(path, f"has {key}, which is ignored by argo-events", f"it knows {', '.join(sorted(_STREAM_KEYS))}")
         elif str(key).lower() in ("retention", "discard"):
             most = 2 if str(key).lower() == "retention" else 1
-            if not str(value).isdigit() or int(value) > most:
+            if not isinstance(value, int | str) or not str(value).isdecimal() or int(value) > most:
                 yield _unusable(path, f"cannot be used by argo-events: {key} is {value}", f"write a whole number from 0 to {most}")
 
 

@@ -2,10 +2,10 @@
 {{- define "tiphys.rules" -}}
 {{- $rbac := .Values.rbac -}}
 - apiGroups: [argoproj.io]
-  resources: [eventsources, sensors]
+  resources: [eventbus, eventsources, sensors]
   verbs: [get, list, watch]
 - apiGroups: [argoproj.io]
-  resources: [eventsources/status, sensors/status]
+  resources: [eventbus/status, eventsources/status, sensors/status]
   verbs: [patch]
 - apiGroups: [argoproj.io]
   resources: [workflowtemplates]

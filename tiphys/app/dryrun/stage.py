@@ -47,7 +47,7 @@ from tiphys.schema.loader import Document
 __all__ = ["DryRun", "open_dry_run"]
 
 _LIMIT: Final = 120.0
-_ORDER: Final = {**dict.fromkeys((*TEMPLATE_KINDS, *RUN_KINDS), 0), "EventSource": 1, "Sensor": 2}
+_ORDER: Final = {**dict.fromkeys((*TEMPLATE_KINDS, *RUN_KINDS), 0), "EventBus": 0, "EventSource": 1, "Sensor": 2}
 
 
 class DryRun:
