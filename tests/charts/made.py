@@ -17,7 +17,7 @@ CRDS = CHART / "files/crds.yaml"
 SCHEMA = CHART / "values.schema.json"
 THE_CHARTS = {
     "data", "local", "kubeconfig", "context", "namespaces", "impersonate", "ingress_port", "api_port", "api_remote", "api_token_file",
-    "kubernetes_port", "webhook", "webhook_port", "webhook_certificates", "webhook_names", "webhook_configuration",
+    "pod_address",     "kubernetes_port", "webhook", "webhook_port", "webhook_certificates", "webhook_names", "webhook_configuration",
 }  # fmt: skip
 """Settings that the chart decides by values of its own, or that mean nothing in a cluster."""
 

@@ -22,6 +22,14 @@
   {{- with $rbac.secretNames }}
   resourceNames: {{- toYaml . | nindent 4 }}
   {{- end }}
+{{- if .Values.eventSourceServices }}
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, create, patch, delete]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [get, create, patch, delete]
+{{- end }}
 {{- if $rbac.impersonate }}
 - apiGroups: [""]
   resources: [serviceaccounts]
