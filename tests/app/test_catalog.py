@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -77,11 +78,11 @@ async def until(found: Callable[[], bool]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, *, grace: float) -> AsyncIterator[Parts]:
-    async with SqliteBus.open(folder) as bus:
+async def running(folder: Path, *, grace: float, clock: Callable[[], float] = time.time) -> AsyncIterator[Parts]:
+    async with SqliteBus.open(folder, clock=clock) as bus:
         epoch = await bus.ledger.open_epoch()
         ingress = Ingress(IngressSettings(host="127.0.0.1", bind=lambda _: 0))
-        matcher = Matcher(bus.log, bus.ledger, epoch)
+        matcher = Matcher(bus.log, bus.ledger, epoch, clock=clock)
         await matcher.load()
         dispatcher = Dispatcher(bus.ledger, epoch)
         room = Room(bus.log, bus.ledger, NoSecrets(), ingress)

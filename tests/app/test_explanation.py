@@ -171,3 +171,20 @@ async def test_what_was_refused_for_its_template_is_decided_again_when_that_is_c
         shown = await explain(parts.bus.ledger, "e" * 32)
         assert [verdict["outcome"] for verdict in shown["verdicts"]] == ["refused", "fired"]
         assert shown["firings"][0]["actor"] == "Tiphys: a template was changed"
+
+
+async def test_argo_events_2076_a_mistyped_path_is_refused_with_its_place_and_shows_nothing_else_of_the_event(
+    tmp_path: Path,
+) -> None:
+    text = SENSOR.replace(
+        "log: {}", "conditions: a, workflow: {templateRef: {name: ci}, arguments: {revision: {from: a, path: body.afer}}}"
+    )
+    data = b'{"header":{"X-Request-Token":["t0ps3cret"]},"body":{"after":"9f1c2d"}}'
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(text)
+        (verdict,) = (await explained(parts, event(data)))["verdicts"]
+
+        assert verdict["outcome"] == "refused"
+        assert "argument 'revision': there is no body.afer in the event of dependency 'a'" in verdict["why"]
+        assert "t0ps3cret" not in verdict["why"]
+        assert await parts.bus.ledger.firings() == []

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.tree import Tree
 
+from eventsource.filter import Filtered
+from eventsource.health import EntryHealth
+from eventsource.source import Address
 from tests.app.test_catalog import Parts, running
+from tests.sensors.matching import Clock
 from tiphys.app.cli.trees import sensor_tree
+from tiphys.app.offers import Offers
 from tiphys.app.sensor_explanation import Sight, explain_sensor
 from tiphys.bus.event import Event
 from tiphys.errors import SettingsError, UnknownRecord
@@ -37,8 +45,10 @@ spec:
 """
 
 
-async def explained(parts: Parts, name: str = "deploy", namespace: str = "", last: int = 10) -> dict[str, Any]:
-    sight = Sight(parts.bus.ledger, parts.matcher, lambda: parts.catalog.entries, parts.room.health)
+async def explained(
+    parts: Parts, name: str = "deploy", namespace: str = "", last: int = 10, clock: Callable[[], float] = time.time
+) -> dict[str, Any]:
+    sight = Sight(parts.bus.ledger, parts.matcher, lambda: parts.catalog.entries, parts.room.health, clock=clock)
     return await explain_sensor(sight, name, namespace, last)
 
 
@@ -207,3 +217,45 @@ async def test_groups_of_correlate_and_counts_are_told_one_by_one(tmp_path: Path
             ("y", ["build"], ["count(build) is 0"]),
         ]
         assert "holds events for 2 values of correlate" in trigger["state"]
+
+
+# -- threads of users who asked why it did not fire
+
+
+async def test_argo_events_383_a_condition_with_an_unknown_name_is_why_the_sensor_does_not_run(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(SENSOR.replace("name: both", 'name: both, conditions: "build && aproval"'))
+        (finding,) = (await explained(parts))["findings"]
+
+        for said in ("it does not run", "spec.triggers[0].template.conditions", "aproval", "approval"):
+            assert said in finding
+
+
+async def test_argo_events_1381_what_waited_since_yesterday_says_that_the_reset_dropped_it_and_when_the_next_one_comes(
+    tmp_path: Path,
+) -> None:
+    text = SENSOR.replace("name: both", "name: both, conditionsReset: [{byTime: {cron: 0 22 * * *, timezone: Europe/Berlin}}]")
+    clock = Clock(datetime(2026, 1, 12, 7, tzinfo=UTC).timestamp())
+    async with running(tmp_path, grace=60, clock=clock) as parts:
+        await parts.put(SOURCES)
+        await parts.put(text)
+        await send(parts, "build", "1" * 32)
+        (trigger,) = (await explained(parts, clock=clock))["triggers"]
+        assert trigger["reset"] == "2026-01-12T21:00:00.000Z"
+
+        clock.now += 86400
+        await send(parts, "approval", "2" * 32)
+        shown = await explained(parts, clock=clock)
+        newest, older = shown["events"]
+        assert newest["verdicts"][0]["since"] == "it is held still, and waits for build"
+        assert older["verdicts"][0]["since"] == "it was dropped at 2026-01-13T07:00:00.000Z: of conditionsReset"
+        assert "holds approval; the next event of build fires it" in shown["triggers"][0]["state"]
+
+
+async def test_argo_events_3403_a_filter_of_the_eventsource_that_drops_every_request_is_named() -> None:
+    dropped = Filtered(discarded=4, verdict='false: header["X-Codeup-Token"] is a list, and "tok-7" a text', at=5.0)
+    health = EntryHealth(Address("argo", "hooks", "forge"), "webhook", "well", "", 0.0, 0, dropped)
+
+    (problem,) = Offers([health], []).problems("argo", "default", "hooks", "forge")
+
+    assert problem.startswith("the EventSource's own filter has kept back 4, the last: false: ")

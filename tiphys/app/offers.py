@@ -39,7 +39,7 @@ class Offers:
             if one.state == "ill":
                 yield f"EventSource {source} is not well: {one.problem}"
             if one.filtered is not None and (number := one.filtered.discarded + one.filtered.failed):
-                yield f"the EventSource's own filter has kept back {number}, the last since {one.filtered.verdict}"
+                yield f"the EventSource's own filter has kept back {number}, the last: {one.filtered.verdict}"
 
     def _refused(self, namespace: str, source: str, runs: bool) -> Iterator[str]:
         for entry in self._entries:
