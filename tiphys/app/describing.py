@@ -93,6 +93,7 @@ def describe_firing(record: FiringRecord, waits: Waits = for_nothing) -> dict[st
         "target": str(record.target) if record.target else "",
         "replay": firing.replay,
         "dlq": firing.dlq,
+        "document": firing.document,
         "parent": firing.parent,
         "actor": record.actor,
         "last": _describe_outcome(record.last),
