@@ -33,8 +33,8 @@ class TriggerKey(NamedTuple):
 
 @dataclass(slots=True, unsafe_hash=True)
 class DependencyEvent:
-    """An event as one dependency saw it. `position` is its place in the log; `transformed` replaces its data where a transform ran. A value,
-    and not frozen for the reason of `Decision`."""
+    """An event as one dependency saw it. `position` is its place in the log; `transformed` replaces its data where a transform ran. A
+    value, and not frozen for the reason of `Decision`."""
 
     id: str
     position: int

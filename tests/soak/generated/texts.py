@@ -9,6 +9,8 @@ from typing import Final
 from hypothesis import strategies as st
 
 __all__ = [
+    "EXPRESSION_BOMBS",
+    "PATH_BOMBS",
     "conditions",
     "expressions",
     "jq_programs",
@@ -31,7 +33,7 @@ def samples(name: str) -> tuple[str, ...]:
 
 
 _PATHS: Final = samples("paths")
-_PATH_BOMBS: Final = (
+PATH_BOMBS: Final = (
     "@this" + "|@this" * 400,
     "[" * 60 + "body" + "]" * 60,
     "{" + ",".join(f'"k{number}":@this' for number in range(60)) + "}",
@@ -44,7 +46,7 @@ _PATH_BOMBS: Final = (
 
 def paths() -> st.SearchStrategy[str]:
     """gjson paths: most are good ones, some find nothing, some are broken, some ask for much."""
-    return st.one_of(*[sure_paths()] * 4, st.sampled_from(_PATHS), st.sampled_from(_PATHS + _PATH_BOMBS))
+    return st.one_of(*[sure_paths()] * 4, st.sampled_from(_PATHS), st.sampled_from(_PATHS + PATH_BOMBS))
 
 
 def sure_paths() -> st.SearchStrategy[str]:
@@ -143,7 +145,7 @@ _EXPR_OPERATORS: Final = (
     "??",
     "? 1 :",
 )
-_EXPR_BOMBS: Final = (
+EXPRESSION_BOMBS: Final = (
     "2 ** 2 ** 2 ** 2 ** 2 ** 2 ** 2 > 1", "1 << 1e9 > 0", "text =~ '(a+)+$'", "'a' =~ text", "ref" + " + ref" * 500 + " == text",
     "(" * 200 + "flag" + ")" * 200, "!" * 300 + "flag", "1e308 * 1e308 > 1",
     "text + text + text + text + text + text + text + text == ref", "0 / 0 == 0 / 0", "1 % 0 == 0", "size ** 99999999 > 1",
@@ -162,7 +164,7 @@ def expressions() -> st.SearchStrategy[str]:
     usual = st.sampled_from(
         ("ref == 'refs/heads/main'", "size > 2 && flag", "flag", "size >= 3 || ref =~ 'main'", "text != ''", "!flag")
     )
-    return st.one_of(usual, usual, st.recursive(leaf, joined, max_leaves=8), st.sampled_from(_EXPR_BOMBS))
+    return st.one_of(usual, usual, st.recursive(leaf, joined, max_leaves=8), st.sampled_from(EXPRESSION_BOMBS))
 
 
 @cache
