@@ -21,6 +21,13 @@ class Offers:
         self._running = running
         self._entries = [entry for entry in entries if entry.kind == "EventSource"]
 
+    def state(self, namespace: str, source: str, event: str) -> str:
+        """How the source of an event is, in a few words."""
+        for one in self._running:
+            if (one.address.namespace, one.address.eventsource, one.address.event) == (namespace, source, event):
+                return {"well": "is well", "starting": "is starting", "ill": "is not well"}[one.state]
+        return "does not run"
+
     def problems(self, namespace: str, bus: str, source: str, event: str) -> Iterator[str]:
         """Why no event of that name would come now; nothing if its source is well."""
         same = [one for one in self._running if (one.address.namespace, one.address.eventsource) == (namespace, source)]

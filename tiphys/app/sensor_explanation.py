@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -67,8 +68,19 @@ async def explain_sensor(sight: Sight, name: str, namespace: str = "", last: int
     events = [await _event(sight, program, record) for record in records]
     findings = [f"its newest version is refused, and revision {entry.revision} runs: {error}" for error in shown["errors"]]
     findings += [f"dependency {one['dependency']}: {text}" for one in dependencies for text in one["problems"]]
-    findings += [f"trigger {one['trigger']}: {one['state']}" for one in triggers]
+    findings += [f"trigger {one['trigger']}: {one['state']}{_of_last(one['trigger'], events)}" for one in triggers]
     return shown | {"findings": findings, "dependencies": dependencies, "triggers": triggers, "events": events}
+
+
+def _of_last(trigger: str, events: Sequence[dict[str, Any]]) -> str:
+    """What became of the last events at one trigger."""
+    mine = [[one["outcome"] for one in event["verdicts"] if one["trigger"] == trigger] for event in events]
+    seen = [outcomes for outcomes in mine if outcomes]
+    if not seen:
+        return ""
+    counts = Counter(outcome for outcomes in seen for outcome in outcomes)
+    said = ", ".join(f"{number} {outcome}" for outcome, number in counts.most_common())
+    return f"; of its last {len(seen)} events: {said}" if len(seen) > 1 else f"; its last event: {said.partition(' ')[2]}"
 
 
 def _entry(sight: Sight, name: str, namespace: str) -> Entry:
@@ -110,9 +122,10 @@ async def _dependency(sight: Sight, program: SensorProgram, dependency: Dependen
         again = f"`tiphys replay {latest[0].event.id}` decides it all the same"
         problems.append(f"its last event came at {instant(latest[0].stored)}, before the sensor was first accepted; {again}")
     elif not latest and not problems:
-        problems.append(
-            f"no event of {dependency.source}/{dependency.event} is in the journal; its source is well, and nothing came"
-        )
+        others = await sight.ledger.events(namespace=program.namespace, source=dependency.source, limit=1)
+        last = f"; the last of {dependency.source} was {others[0].event.subject} at {instant(others[0].stored)}" if others else ""
+        state = offers.state(program.namespace, dependency.source, dependency.event)
+        problems.append(f"no event of {dependency.source}/{dependency.event} is in the journal; its source {state}{last}")
     return {
         "dependency": dependency.name,
         "eventSource": dependency.source,
@@ -139,7 +152,7 @@ async def _trigger(sight: Sight, trigger: TriggerProgram) -> dict[str, Any]:
         "state": _state(trigger, groups, firings, deferred),
         "held": groups,
         "deferred": deferred,
-        "reset": _next_reset(trigger, now),
+        "reset": _next_reset(trigger, now) if trigger.gate.holds else "",
         "last": describe_firing(firings[0], sight.waits) if firings else None,
     }
 
