@@ -41,7 +41,7 @@ from tiphys.bus.event import Event, rfc3339
 from tiphys.bus.firing import TriggerKey
 from tiphys.bus.ledger import Decision, EventRecord
 from tiphys.bus.sqlite import SqliteBus
-from tiphys.errors import SecretError, SettingsError, TiphysError
+from tiphys.errors import ScriptsUnavailable, SecretError, SettingsError, TiphysError
 from tiphys.schema.loader import Document
 
 __all__ = ["DryRun", "open_dry_run"]
@@ -82,6 +82,7 @@ class DryRun:
         self._catalog = Catalog(rooms, templates, Metrics(), namespace=namespace)
         self._acting = Acting(bus.ledger, epoch, self._programs.known, services, kube, sources, clock)
         self._acts: defaultdict[int, list[Act]] = defaultdict(list)
+        self._undecided: dict[int, int] = {}  # by position: how many triggers are still to decide
         self._deciding: asyncio.Task[None] | None = None
 
     # -- manifests
@@ -255,13 +256,13 @@ class DryRun:
 
     async def _record(self, position: int, event: Event) -> EventRecord:
         """The journal's record of an event once all have decided. Raises what ended the deciding."""
-        async with asyncio.timeout(_LIMIT):
-            while True:
-                self._decided.clear()
-                found = next(one for one in await self._ledger.events(limit=50) if one.position == position)
-                if found.decided:
-                    break
-                await self._wait()
+        try:
+            async with asyncio.timeout(_LIMIT):
+                while self._undecided.get(position) != 0:
+                    await self._wait()
+        except TimeoutError as error:
+            raise ScriptsUnavailable("", f"event {event.subject} was not decided within {_LIMIT:g} s") from error
+        found = next(one for one in await self._ledger.events(limit=50) if one.position == position)
         whole = replace(found, event=event)
         with contextlib.suppress(TiphysError):  # one that came again under its id is found by its position only
             by_id = await self._ledger.event(event.id)
@@ -277,8 +278,12 @@ class DryRun:
             waiting.cancel()
         if self._deciding.done():
             self._deciding.result()
+        self._decided.clear()
 
     def _observe(self, event: Event, decision: Decision) -> None:
+        """The Matcher's observer: the decision about an arrival says how many triggers decide later, and each of them follows."""
+        left = self._undecided.get(decision.position)
+        self._undecided[decision.position] = len(decision.deferred) if left is None else left - 1
         self._decided.set()
 
     def held(self) -> list[StillHeld]:
