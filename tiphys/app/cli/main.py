@@ -45,6 +45,13 @@ class Form(StrEnum):
     YAML = "yaml"
 
 
+class Report(StrEnum):
+    """How a report is printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class Findings(StrEnum):
     """How findings are printed."""
 
@@ -157,6 +164,29 @@ def lint(
     findings = lint_paths(paths, namespace)
     sys.stdout.write(shown(findings, output.value))
     if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(3)
+
+
+@app.command("import")
+def import_(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Files and folders of manifests; without one a cluster is read.")] = None,
+    kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig of the cluster.", show_default=False)] = None,
+    context: Annotated[str, typer.Option(help="Context within the kubeconfig.", show_default=False)] = "",
+    namespaces: Annotated[list[str] | None, typer.Option("--namespaces", help="Only this namespace; may be repeated.")] = None,
+    namespace: Annotated[str, typer.Option(help="Namespace of manifests that name none.")] = "argo",
+    account: Annotated[str, typer.Option(help="Service account of Sensors that are written.", show_default=False)] = "",
+    write: Annotated[Path | None, typer.Option(help="Folder for the manifests; without it there is only the report.")] = None,
+    output: Annotated[Report, typer.Option("--output", "-o", help="text, or json with the objects.")] = Report.TEXT,
+) -> None:
+    """What argo-events' objects, WorkflowEventBindings and CronWorkflows become. Ends with 3 if something is left to do by hand."""
+    from tiphys.app.moving import plan_move, print_move, read_cluster, read_files, write_manifests  # noqa: PLC0415
+
+    documents = read_files(paths) if paths else read_cluster(kubeconfig, context, namespaces or [])
+    moved, shared = plan_move(documents, namespace, account)
+    if write is not None:
+        write_manifests(write, moved, shared)
+    print_move(moved, shared, output.value)
+    if not all(one.ready for one in moved):
         raise typer.Exit(3)
 
 
