@@ -24,10 +24,10 @@ from eventsource.manifest import EventSource
 from eventsource.room import Room
 from sensors import Matcher, SensorProgram
 from tiphys.app.admission import KINDS, Accepted, Notice, SensorPlan, admit, identity
+from tiphys.app.beforehand import prepare
 from tiphys.app.identity import Accounts
 from tiphys.app.metrics import Metrics
 from tiphys.app.templates import RUN_KINDS, TEMPLATE_KINDS, KnownTemplates, is_template
-from tiphys.app.beforehand import prepare
 from tiphys.bus.firing import TriggerKey
 from tiphys.bus.ledger import Kept, Ledger
 from tiphys.clients.kube import Account

@@ -12,9 +12,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from dispatcher.pipelines import DeclaredRun, declared_run
 from dispatcher.trigger import Declared
 from dispatcher.workflowtemplates import declared_by, kind_of
 from tiphys.app.admission import identity
+from tiphys.app.templates import is_template
 from tiphys.schema.loader import Document
 
 __all__ = ["NeighbouringTemplates", "Neighbours"]
@@ -61,7 +63,7 @@ class Neighbours:
 
 
 class NeighbouringTemplates:
-    """`dispatcher.trigger.Templates` among files, for one document."""
+    """`dispatcher.trigger.Templates` and `dispatcher.pipelines.KnownRuns` among files, for one document."""
 
     def __init__(self, neighbours: Neighbours, near: Document) -> None:
         self._neighbours, self._near = neighbours, near
@@ -74,6 +76,12 @@ class NeighbouringTemplates:
         """See `Templates`."""
         found = self.document(namespace, name, cluster_scope)
         return self._neighbours.declared(found) if found is not None else None
+
+    def declared_run(self, kind: str, namespace: str, name: str) -> DeclaredRun | None:
+        """See `dispatcher.pipelines.KnownRuns`."""
+        found = self._neighbours.find(kind, namespace, name, self._near)
+        ours = found is not None and is_template(kind, found.object)
+        return declared_run(found.object) if found is not None and ours else None
 
 
 def _written(document: Document) -> bool:

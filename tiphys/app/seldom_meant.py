@@ -6,6 +6,7 @@ nothing reads, parameters of a dependency that a firing need not have. The rest 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ _WITHOUT_EFFECT: Final = {
     "errorOnFailedRound": "has no effect, as in argo-events",
     "loggingFields": "has no effect, as in argo-events",
 }
+_ONE_OR_MORE: Final = re.compile(r"\bcount\(\s*([^\s()]+)\s*\)\s*(?:>=\s*1|>\s*0)(?![\d.])")
 _SHORTEST_SPAN: Final = 60.0
 _GIT_PATTERNS: Final = ("branches", "branches_ignore", "tags", "tags_ignore")
 
@@ -91,10 +93,9 @@ def _of_trigger(trigger: TriggerSpec, condition: Condition | None, path: str) ->
     if trigger.once is not None and duration.seconds(trigger.once.for_) < _SHORTEST_SPAN:
         text = "is shorter than senders take to deliver again, so a second delivery fires as well; write 1h or more"
         yield Notice("warning", f"{path}.once.for", text, kind=FaultKind.POINTLESS)
-    for count in condition.counts if condition is not None else ():
-        if count.bounds(negated=False) == (1, None):
-            text = f"count({count.name}) {count.comparison} {count.number} says no more than {count.name}; write that"
-            yield Notice("warning", f"{path}.template.conditions", text, kind=FaultKind.POINTLESS)
+    for match in _ONE_OR_MORE.finditer(trigger.template.conditions):
+        text = f"{match[0]} says no more than {match[1]}; write that, or a greater number"
+        yield Notice("warning", f"{path}.template.conditions", text, kind=FaultKind.POINTLESS)
     dead = trigger.dlq_trigger
     if dead is not None and dead.template.conditions:
         text = "is not looked at: a dead letter is handled whatever it says; leave it out"
