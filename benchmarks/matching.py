@@ -116,6 +116,23 @@ async def _deciding(folder: Path, listeners: int, count: int) -> float:
         return statistics.median(taken)
 
 
+async def _many_dependencies(folder: Path, count: int) -> float:
+    """Seconds of the processor in which an event is decided that one of so many dependencies of a sensor listens to."""
+    names = [f"d{number}" for number in range(count)]
+    dependencies = [{"name": name, "eventSourceName": "hooks", "eventName": name, "filters": _FILTER} for name in names]
+    triggers = [{"template": {"name": "t", "conditions": " || ".join(names)}}]
+    spec = SensorSpec[OpaqueTrigger].model_validate({"dependencies": dependencies, "triggers": triggers})
+    async with _running(folder, [SensorProgram.compile("argo", "s", spec, revision=1)]) as (_, matcher, _timed):
+        taken = []
+        for _turn in range(20):
+            events = [_event(number, subject="d0") for number in range(200)]
+            started = time.thread_time()
+            for number, event in enumerate(events, 1):
+                await matcher.decision(event, number)
+            taken.append((time.thread_time() - started) / len(events))
+        return min(taken)
+
+
 def _row(measure: str, ours: float, compared_with: float, ratio: float, goal: str, *, met: bool) -> dict[str, Any]:
     return {
         "measure": measure,
@@ -154,6 +171,9 @@ async def measure(scale: int = 1) -> list[dict[str, Any]]:
         taken = await _deciding(folder / "wide", 1000, 20 * scale)
         wide = "one event that 1,000 sensors listen to is decided (ms)"
         rows.append(_row(wide, taken * 1000, _GOAL_SECONDS * 1000, taken / _GOAL_SECONDS, "< 1", met=taken < _GOAL_SECONDS))
+        one, fifty = [await _many_dependencies(folder / f"dependencies-{count}", count) for count in (1, 50)]
+        measure = "an event at a sensor with 50 dependencies; with 1 (µs of the processor)"
+        rows.append(_row(measure, fifty * 1e6, one * 1e6, fifty / one, "< 1.2", met=fifty / one < 1.2))
         idle = [_sensor(f"idle{number}", source=f"other{number}") for number in range(10_000)]
         few: list[float] = []
         many: list[float] = []
