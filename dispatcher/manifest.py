@@ -22,7 +22,7 @@ from dispatcher.trigger import Notice, Templates, Trigger, registered
 from tiphys.errors import FaultKind, FieldError
 from tiphys.schema.backoff import Backoff
 from tiphys.schema.conditions import ConditionFields
-from tiphys.schema.limits import Batch, Concurrency, DebounceField, Order
+from tiphys.schema.limits import Batch, Concurrency, DebounceField, OnResume, Order
 from tiphys.schema.model import Model, problem
 from tiphys.schema.once import Once
 
@@ -81,6 +81,8 @@ class TriggerSpec(Model):
     rate_limit: RateLimit | None = None
     order: Order | None = None
     concurrency: Concurrency | None = None
+    suspend: bool = False
+    on_resume: OnResume = "replay"
     debounce: DebounceField | None = None
     batch: Batch | None = None
 

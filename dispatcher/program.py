@@ -56,6 +56,7 @@ class TriggerProgram:
         self.refuses = kind.refuses
         self.waits_for = spec.policy.k8s if spec.policy is not None and kind.makes_objects else None
         self.rate_limit = spec.rate_limit
+        self.suspended = spec.on_resume if spec.suspend else None
         self.order, self.concurrency = ordered(spec.order), spec.concurrency
         self._allows = spec.policy
         self._waits_again = spec.retry_strategy is not None

@@ -35,9 +35,10 @@ from dispatcher.live import Live
 from dispatcher.naming import lane_label
 from dispatcher.observer import Observer
 from dispatcher.program import TriggerProgram
+from dispatcher.suspending import Suspended, Suspensions
 from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target, TriggerKey
 from tiphys.bus.identity import firing_id
-from tiphys.bus.ledger import Ledger
+from tiphys.bus.ledger import Ledger, Suspension
 from tiphys.errors import Refused, StaleClaim, StoreUnavailable, Unreachable
 
 __all__ = ["Dispatcher", "DispatcherSettings", "DispatcherStats", "ServerStats"]
@@ -82,12 +83,12 @@ class DispatcherStats:
 
 @dataclass(slots=True, eq=False)
 class _Held:
-    """A claim in our hands. `until` is loop time; `skipped`: it is to end without being carried out."""
+    """A claim in our hands. `until` is loop time; `end`: how it is to end without being carried out."""
 
     claim: Claim
     until: float
     task: asyncio.Task[None] | None = None
-    skipped: bool = False
+    end: Outcome | None = None
 
 
 class Dispatcher:
@@ -125,6 +126,8 @@ class Dispatcher:
         self._lanes = Lanes(ledger, self._live, self._changed.set)
         self._counted: dict[str, TriggerKey] = {}
         self._shelving: list[_Held] = []
+        self._suspensions = Suspensions()
+        self._suspended: dict[TriggerKey, Suspended] = {}
         self._holding = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
@@ -143,6 +146,8 @@ class Dispatcher:
             self._recalled.add(key)
         self._take_out(key)
         self._programs[key] = program
+        self._suspensions.by_manifest(key, program.suspended)
+        self._note_suspended(key)
         self._gates.put(key, self._gates_of(program))
         if program.server:
             self._by_server[program.server].add(key)
@@ -154,12 +159,43 @@ class Dispatcher:
         self._changed.set()
 
     def _gates_of(self, program: TriggerProgram) -> list[Gate]:
+        if (suspended := self._suspended.get(program.key)) is not None and suspended.on_resume != "replay":
+            return []  # what is not carried out waits for nothing
         gates = program.gates()
         if program.concurrency is not None:
             self._live.want()
             self._counted[lane_label(program.key, "")] = program.key
             gates.append(ConcurrencyGate(program.key, program.concurrency, self._lanes))
         return gates
+
+    def suspend(self, suspension: Suspension) -> None:
+        """Somebody has suspended a trigger or a Sensor: what is under way is finished."""
+        self._suspensions.by_command(suspension)
+        self._suspended_anew(TriggerKey(suspension.namespace, suspension.sensor, suspension.trigger))
+
+    def resume(self, key: TriggerKey) -> None:
+        """Somebody has resumed it; an empty trigger: the Sensor."""
+        self._suspensions.resumed(key)
+        self._suspended_anew(key)
+
+    def suspended(self, key: TriggerKey) -> Suspended | None:
+        """How a trigger is suspended, if it is."""
+        return self._suspended.get(key)
+
+    def _suspended_anew(self, scope: TriggerKey) -> None:
+        for key, program in self._programs.items():
+            if scope in (key, key._replace(trigger="")):  # a rare question
+                self._lanes.forget(key)
+                self._recalled.add(key)
+                self._note_suspended(key)
+                self._gates.put(key, self._gates_of(program))
+        self._changed.set()
+
+    def _note_suspended(self, key: TriggerKey) -> None:
+        if (suspended := self._suspensions.of(key)) is not None:
+            self._suspended[key] = suspended
+        else:
+            self._suspended.pop(key, None)
 
     def _live_changed(self, label: str) -> None:
         """Workflows have begun or ended; an empty label: of whatever trigger."""
@@ -172,6 +208,8 @@ class Dispatcher:
         """A trigger is gone: what is under way ends as it may, all else waits in the ledger (where the roof may cancel it)."""
         self._take_out(key)
         self._gates.remove(key)
+        self._suspensions.by_manifest(key, None)
+        self._suspended.pop(key, None)
 
     def _take_out(self, key: TriggerKey) -> None:
         program = self._programs.pop(key, None)
@@ -195,6 +233,8 @@ class Dispatcher:
         key = firing.key
         if any(held.claim.firing.id == firing.id for held in self._running):
             return ""
+        if (suspended := self._suspended.get(key)) is not None:
+            return f"its trigger to be resumed: it is {suspended.why} (onResume: {suspended.on_resume})"
         if why := self._gates.why(key):
             return why
         program = self._programs.get(key)
@@ -300,6 +340,11 @@ class Dispatcher:
         most = self._settings.per_trigger
         full = {key for key, count in self._per_key.items() if count >= most}
         busy = full | self._parked.keys() | self._waiting.keys() | self._gates.shut
+        for key, suspended in self._suspended.items():
+            if suspended.on_resume == "replay":
+                busy.add(key)
+            elif key not in full and key not in self._parked:
+                busy.discard(key)
         for server, pace in self._paces.items():
             if not pace.open(self._per_server[server], self._now()):
                 busy |= self._by_server[server]
@@ -333,19 +378,25 @@ class Dispatcher:
                 or not self._server_open(program.server)
             ):
                 continue
+            suspended = self._suspended.get(key)
+            if suspended is not None and not suspended.ripe([held.claim for held in line]):
+                continue
             held = line.popleft()
             if line:
                 ready.append(key)
             else:
                 del self._waiting[key]
-            admission = self._lanes.admit(program, held.claim)
-            if admission is Admission.SHELVE:
-                self._shelving.append(held)
-                continue
-            if admission is Admission.SKIP:
-                held.skipped = True
+            if suspended is not None and held.claim.target is None:
+                held.end = suspended.end(line[-1].claim.firing if line else None)
             else:
-                self._lanes.started(program, held.claim)
+                admission = self._lanes.admit(program, held.claim)
+                if admission is Admission.SHELVE:
+                    self._shelving.append(held)
+                    continue
+                if admission is Admission.SKIP:
+                    held.end = self._lanes.skipped(program, held.claim)
+                else:
+                    self._lanes.started(program, held.claim)
             self._running.add(held)
             self._per_key[key] += 1
             self._per_server[program.server] += 1
@@ -371,7 +422,7 @@ class Dispatcher:
     async def _carry_out(self, held: _Held, program: TriggerProgram) -> None:
         key, started = held.claim.firing.key, self._now()
         begin, recorded = functools.partial(self._begin, held), functools.partial(self._recorded, held.claim.firing.id)
-        admit = functools.partial(self._admit, held, program) if program.concurrency is not None else None
+        admit = functools.partial(self._admit, held, program) if program.concurrency is not None or held.end is not None else None
         attempt = Attempt(held.claim, program, begin, recorded, self._settings.attempt_seconds, self._clock, admit)
         resolved: Outcome | None = None
         try:
@@ -398,9 +449,9 @@ class Dispatcher:
             self._gates.ended(held.claim, began=attempt.begun)
 
     async def _admit(self, held: _Held, program: TriggerProgram) -> Outcome | None:
-        """As `Attempt` asks, of a trigger with `concurrency`."""
-        if held.skipped:
-            return self._lanes.skipped(program, held.claim)
+        """As `Attempt` asks."""
+        if held.end is not None:
+            return held.end
         return await self._lanes.make_room(program, held.claim, self._settings.attempt_seconds / 2)
 
     async def _begin(self, held: _Held, target: Target) -> None:

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from tiphys.errors import FaultKind
 from tiphys.schema.conditions import ConditionFields
-from tiphys.schema.limits import Batch, Concurrency, DebounceField, Order
+from tiphys.schema.limits import Batch, Concurrency, DebounceField, OnResume, Order
 from tiphys.schema.model import Model, problem
 from tiphys.schema.once import Once
 
@@ -194,7 +194,8 @@ TriggerT = TypeVar("TriggerT", bound=Model)
 
 
 class SensorSpec(Model, Generic[TriggerT]):
-    """`spec` of a Sensor. Pod-shaping fields are accepted and do nothing, but for `template.serviceAccountName`."""
+    """`spec` of a Sensor. Pod-shaping fields are accepted and do nothing, but for `template.serviceAccountName`. Ours: `suspend`, and
+    `onResume` (`replay`, `latest` or `drop`), for all triggers that do not say so themselves."""
 
     dependencies: list[Dependency]
     triggers: list[TriggerT]
@@ -204,6 +205,8 @@ class SensorSpec(Model, Generic[TriggerT]):
     revision_history_limit: int | None = None
     error_on_failed_round: bool | None = None
     logging_fields: dict[str, str] | None = None
+    suspend: bool = False
+    on_resume: OnResume = "replay"
 
     @field_validator("event_bus_name")
     @classmethod

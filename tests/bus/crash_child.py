@@ -39,6 +39,8 @@ async def run(objects: Path, count: int, place: Place) -> None:
         epoch = await ledger.open_epoch()
         kept = await ledger.keep("Sensor", "argo", "ci", b'{"version":2}', "file")
         say("kept", kept.revision)
+        suspension = await ledger.suspend(*KEY, on_resume="drop", actor="test")
+        say("suspended", suspension.since)
         cursor = await ledger.cursor("argo/hooks/push")
         for number in range(int(cursor.value or b"0"), count):
             position = await log.publish(event(number))

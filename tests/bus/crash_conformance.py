@@ -37,7 +37,7 @@ class CrashConformance(ABC):
     async def test_nothing_is_lost_or_done_twice_by_a_kill(self, place: Place, tmp_path: Path, point: str) -> None:
         objects = tmp_path / "objects"
         objects.mkdir()
-        arrival = 1 if point.startswith("keep") else 2
+        arrival = 1 if point.startswith(("keep", "suspend")) else 2
 
         code, promised = await self._child(objects, place, f"{point}:{arrival}")
         assert code == -signal.SIGKILL
@@ -87,6 +87,8 @@ class CrashConformance(ABC):
                 assert (await ledger.firing(firing_id)).target is not None
             for (firing_id,) in promised["resolved"]:
                 assert (await ledger.firing(firing_id)).state is FiringState.SUCCEEDED
+            for (since,) in promised["suspended"]:
+                assert [(one.trigger, one.since) for one in await ledger.suspensions()] == [("build", float(since))]
             for (revision,) in promised["kept"]:
                 assert (await ledger.revision(int(revision))).body == b'{"version":2}'
             if promised["advanced"]:

@@ -282,3 +282,23 @@ class LanesConformance(ABC):
             (claim,) = await opened.ledger.claim(5)
 
         assert gathered(claim) == ["a:3"]
+
+    # -- suspensions
+
+    async def test_a_suspension_stands_until_it_is_resumed_and_keeps_its_instant(self, place: Place) -> None:
+        clock = Clock()
+        async with place.open(clock) as opened:
+            first = await opened.ledger.suspend("argo", "ci", "build", on_resume="replay", actor="ann")
+            await opened.ledger.suspend("argo", "ci", "", on_resume="latest", actor="bob")
+            clock.now += 60
+            again = await opened.ledger.suspend("argo", "ci", "build", on_resume="drop", actor="bob")
+
+        async with place.open(clock) as opened:
+            standing = await opened.ledger.suspensions()
+            resumed = [await opened.ledger.resume("argo", "ci", trigger) for trigger in ("build", "build", "other")]
+            left = await opened.ledger.suspensions()
+
+        assert again.since == first.since
+        assert standing == [replace(standing[0], trigger="", on_resume="latest", actor="bob"), again]
+        assert resumed == [True, False, False]
+        assert [one.trigger for one in left] == [""]

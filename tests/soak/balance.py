@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -59,6 +60,12 @@ async def balance(tiphys: Tiphys, cluster: Cluster, sent: Sent) -> Balance:
     scripted = Counter(one["data"]["delivery"] for one in maps if one["metadata"]["name"].startswith("script-"))
     both = [(one["data"]["push"], one["data"]["release"]) for one in maps if one["metadata"]["name"].startswith("both-")]
     ticks = Counter(one["data"]["at"] for one in maps if one["metadata"]["name"].startswith("tick-"))
+    batched = Counter(
+        delivery
+        for one in maps
+        if one["metadata"]["name"].startswith("batch-")
+        for delivery in json.loads(one["data"]["deliveries"])
+    )
     for delivery in sorted(sent.acknowledged):
         if not decided.get(delivery):
             result.lost.append(f"{delivery} has no verdict")
@@ -66,6 +73,9 @@ async def balance(tiphys: Tiphys, cluster: Cluster, sent: Sent) -> Balance:
             result.lost.append(f"{delivery} has no object")
         if delivery.startswith("push-") and not scripted[delivery]:
             result.lost.append(f"{delivery} has no object of the script's")
+        if delivery.startswith("push-") and not batched[delivery]:
+            result.lost.append(f"{delivery} is in no batch")
+    result.duplicated += [f"{delivery} is in {count} batches" for delivery, count in batched.items() if count > 1]
     result.duplicated += [f"{delivery} has {count} objects" for delivery, count in notes.items() if count > 1]
     result.duplicated += [f"{delivery} has {count} objects of the script's" for delivery, count in scripted.items() if count > 1]
     result.duplicated += [f"{delivery} was never sent" for delivery in notes if delivery not in sent.tried]
@@ -75,7 +85,7 @@ async def balance(tiphys: Tiphys, cluster: Cluster, sent: Sent) -> Balance:
             if count > 1:
                 result.duplicated.append(f"{side} {delivery} stands in {count} pairs")
     fired = sum(counts["fired"] for delivery, counts in decided.items())
-    objects = len(notes) + len(scripted) + len(both) + len(ticks)
+    objects = len(notes) + len(scripted) + len(both) + len(ticks) + len(batched)
     if fired != objects:
         result.lost.append(f"{fired} firings were decided, {objects} objects exist")
     firings = Counter(one["metadata"]["labels"]["tiphys.dev/firing"] for one in maps if "labels" in one["metadata"])

@@ -80,6 +80,25 @@ spec:
         - {src: {dependencyName: push, dataKey: body.delivery}, dest: data.delivery}
 ---
 apiVersion: argoproj.io/v1alpha1
+kind: Sensor
+metadata: {name: batched, namespace: argo}
+spec:
+  dependencies:
+  - {name: push, eventSourceName: forge, eventName: push}
+  triggers:
+  - batch: {size: 4, wait: 300ms}
+    order: strict
+    rateLimit: {requestsPerUnit: 200}
+    template:
+      name: batch
+      k8s:
+        operation: create
+        source:
+          resource: {apiVersion: v1, kind: ConfigMap, metadata: {generateName: batch-}, data: {deliveries: ""}}
+        parameters:
+        - {src: {dependencyName: push, all: true, dataKey: "#.body.delivery"}, dest: data.deliveries}
+---
+apiVersion: argoproj.io/v1alpha1
 kind: EventSource
 metadata: {name: clock, namespace: argo}
 spec:

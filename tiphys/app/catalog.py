@@ -232,6 +232,8 @@ class Catalog:
         checks: dict[TriggerKey, TriggerProgram] = {}
         for trigger, spec in zip(program.triggers, plan.spec.triggers, strict=True):
             acting = TriggerProgram(trigger.key, spec, services)
+            if plan.spec.suspend and acting.suspended is None:
+                acting.suspended = plan.spec.on_resume
             if acting.refuses:
                 checks[trigger.key] = acting
             if leaving := self._leaving.pop(trigger.key, None):

@@ -43,6 +43,7 @@ from tiphys.app.observing import Acting, Answering, CountedLog, Observer
 from tiphys.app.origins import ClusterOrigin, FilesOrigin, Origin
 from tiphys.app.sensor_explanation import Sight
 from tiphys.app.settings import Settings
+from tiphys.app.suspending import Suspending
 from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing
@@ -274,8 +275,10 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         stack.push_async_callback(catalog.aclose)
         service = Service(settings, bus.ledger, room, catalog, metrics, scripts, failed)
         service.waits = dispatcher.waits
+        suspending = Suspending(bus.ledger, dispatcher, lambda: [key for entry in catalog.entries for key in entry.triggers])
+        await suspending.load()
         await _run(service, stack, matcher, dispatcher, ingress, kube, acting, accounts)
-        api = await stack.enter_async_context(_api(service, matcher))
+        api = await stack.enter_async_context(_api(service, matcher, suspending))
         service.api_port = api
         service.ingress_port = ingress.bound(SHARED_PORT)
         stack.callback(service.stopping)
@@ -388,7 +391,7 @@ def _api_token(settings: Settings) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _api(service: Service, matcher: Matcher) -> AsyncIterator[int]:
+async def _api(service: Service, matcher: Matcher, suspending: Suspending) -> AsyncIterator[int]:
     """The HTTP API; its address and token stand in the data folder for the command line."""
     settings = service.settings
     token = await asyncio.to_thread(_api_token, settings)
@@ -401,6 +404,7 @@ async def _api(service: Service, matcher: Matcher) -> AsyncIterator[int]:
         service.scripts,
         service.waits,
         Sight(service.ledger, matcher, lambda: service.catalog.entries, service.room.health, service.scripts, service.waits),
+        suspending,
     )
     async with serve_api(facts, settings.api_host, settings.api_port, remote=settings.api_remote) as port:
         host = "127.0.0.1" if settings.api_host in ("0.0.0.0", "::") else settings.api_host  # noqa: S104  what to call, not to bind

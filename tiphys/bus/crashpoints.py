@@ -18,7 +18,7 @@ __all__ = ["POINTS", "VARIABLE", "reach"]
 
 VARIABLE: Final = "TIPHYS_CRASH_AT"
 
-_STEPS: Final = ("publish", "settle", "settle-deferred", "close", "begin", "resolve", "advance", "keep")
+_STEPS: Final = ("publish", "settle", "settle-deferred", "close", "begin", "resolve", "advance", "keep", "suspend")
 POINTS: Final = (
     *[f"{step}:{place}" for step in _STEPS for place in ("before-commit", "after-commit")],
     "deferred:judged",

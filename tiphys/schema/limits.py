@@ -15,7 +15,19 @@ from tiphys.languages import duration
 from tiphys.schema.model import Model, problem
 from tiphys.schema.once import Once
 
-__all__ = ["MOST_GATHERED", "Batch", "Concurrency", "Debounce", "DebounceField", "Limits", "Order", "OrderByKey", "keys", "ordered"]
+__all__ = [
+    "MOST_GATHERED",
+    "Batch",
+    "Concurrency",
+    "Debounce",
+    "DebounceField",
+    "Limits",
+    "OnResume",
+    "Order",
+    "OrderByKey",
+    "keys",
+    "ordered",
+]
 
 MOST_GATHERED: Final = 1000
 """The most completions in one batch."""
@@ -84,6 +96,9 @@ def _wait(value: Any) -> Any:
         raise problem("must be longer than nothing", _EXAMPLE)
     return value
 
+
+OnResume = Literal["replay", "latest", "drop"]
+"""What becomes of what came up while a trigger was suspended: all of it is carried out (`replay`), only the newest, or nothing."""
 
 Wait = Annotated[str, BeforeValidator(_wait), WithJsonSchema({"type": "string"})]
 

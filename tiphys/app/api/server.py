@@ -18,10 +18,12 @@ import orjson
 from aiohttp import web
 
 from sensors.scripts import Runner
+from tiphys.app.api import suspending
 from tiphys.app.describing import describe_event, describe_firing, for_nothing
 from tiphys.app.explanation import explain
 from tiphys.app.metrics import CONTENT_TYPE_LATEST, Metrics
 from tiphys.app.sensor_explanation import Sight, explain_sensor
+from tiphys.app.suspending import Suspending
 from tiphys.bus.firing import Firing, FiringState, TriggerKey
 from tiphys.bus.ledger import Ledger
 from tiphys.bus.wire import to_document
@@ -36,7 +38,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Facts:
     """What the API answers from. `readiness` is empty when the service is ready, else the reasons; `overview` is the state of all
     manifests and sources; `scripts` runs transforms and scripts again for `explain`; `waits` says what a firing that is due waits for;
-    `sight` is what there is to see of the running sensors."""
+    `sight` is what there is to see of the running sensors; `suspending` suspends and resumes triggers."""
 
     ledger: Ledger
     metrics: Metrics
@@ -46,6 +48,7 @@ class Facts:
     scripts: Runner | None = None
     waits: Callable[[Firing], str] = for_nothing
     sight: Sight | None = None
+    suspending: Suspending | None = None
 
 
 FACTS: Final = web.AppKey("facts", Facts)
@@ -69,6 +72,7 @@ async def serve_api(facts: Facts, host: str, port: int, *, remote: bool = False)
             web.get("/readyz", _readyz),
             web.get("/metrics", _metrics),
             web.get("/api/v1/overview", _overview),
+            *suspending.routes(lambda request: request.app[FACTS].suspending, _ACTOR),
             web.get("/api/v1/events", _events),
             web.get("/api/v1/events/{id}", _event),
             web.get("/api/v1/events/{id}/cloudevent", _cloudevent),

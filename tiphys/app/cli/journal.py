@@ -59,6 +59,19 @@ class Journal:
                 raise
             return self._ask("POST", f"events/{record}/replay", {}, {"trigger": triggers})
 
+    def suspend(self, namespace: str, trigger: str, on_resume: str) -> Any:
+        """Suspend SENSOR or SENSOR/TRIGGER."""
+        return self._ask("POST", "suspensions", self._named(namespace, trigger) | {"onResume": on_resume}, {})
+
+    def resume(self, namespace: str, trigger: str) -> Any:
+        """Resume it."""
+        return self._ask("DELETE", "suspensions", self._named(namespace, trigger), {})
+
+    @staticmethod
+    def _named(namespace: str, trigger: str) -> dict[str, str]:
+        sensor, _, name = trigger.partition("/")
+        return {"namespace": namespace, "sensor": sensor, "trigger": name}
+
     def _ask(self, method: str, path: str, query: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -> Any:
         return json.loads(self._answer(method, path, query, lists) or b"null")
 

@@ -64,6 +64,7 @@ class Findings(StrEnum):
 Data = Annotated[Path | None, typer.Option("--data", help="Data folder of the service (default .tiphys).", show_default=False)]
 Output = Annotated[Format, typer.Option("--output", "-o", help="table, json or yaml.")]
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Only this namespace.")]
+OwnNamespace = Annotated[str, typer.Option("--namespace", "-n", help="Its namespace.")]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many, newest first.")]
 Config = Annotated[Path | None, typer.Option("--config", help="File of settings (docs/settings.md).", show_default=False)]
 Manifests = Annotated[list[Path] | None, typer.Option("--manifests", help="File or folder of manifests; may be repeated.")]
@@ -360,6 +361,43 @@ def replay(
     from tiphys.app.cli.journal import Journal, show  # noqa: PLC0415
 
     show(Journal(data, api).replay(record, trigger or []), output.value, "replay")
+
+
+@app.command()
+def suspend(
+    trigger: Annotated[str, typer.Argument(metavar="SENSOR[/TRIGGER]", help="A trigger, or a whole Sensor.")],
+    namespace: OwnNamespace = "argo",
+    on_resume: Annotated[str, typer.Option(help="What came up meanwhile: replay it all, only the latest, or drop it.")] = "replay",
+    output: Output = Format.TABLE,
+    data: Data = None,
+    api: Api = "",
+) -> None:
+    """Carry nothing out for a trigger or a Sensor until it is resumed; events are taken and decided as ever."""
+    from tiphys.app.cli.journal import Journal, show  # noqa: PLC0415
+
+    show(Journal(data, api).suspend(namespace, trigger, on_resume), output.value, "suspension")
+
+
+@app.command()
+def resume(
+    trigger: Annotated[str, typer.Argument(metavar="SENSOR[/TRIGGER]", help="As it was suspended.")],
+    namespace: OwnNamespace = "argo",
+    output: Output = Format.TABLE,
+    data: Data = None,
+    api: Api = "",
+) -> None:
+    """Let a trigger or a Sensor carry out again."""
+    from tiphys.app.cli.journal import Journal, show  # noqa: PLC0415
+
+    show(Journal(data, api).resume(namespace, trigger), output.value, "suspension")
+
+
+@app.command()
+def suspended(output: Output = Format.TABLE, data: Data = None, api: Api = "") -> None:
+    """What is suspended by commands."""
+    from tiphys.app.cli.journal import Journal, show  # noqa: PLC0415
+
+    show(Journal(data, api).get("suspensions")["items"], output.value, "suspensions")
 
 
 @app.command()

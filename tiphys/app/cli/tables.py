@@ -23,6 +23,14 @@ _COLUMNS: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
         ("EVENT", "event"),
         ("OUTCOMES", "outcomes"),
     ),
+    "suspensions": (
+        ("NAMESPACE", "namespace"),
+        ("SENSOR", "sensor"),
+        ("TRIGGER", "trigger"),
+        ("ON RESUME", "on_resume"),
+        ("SINCE (UTC)", "since"),
+        ("BY", "actor"),
+    ),
     "firings": (
         ("ID", "id"),
         ("DECIDED (UTC)", "decided"),
