@@ -77,6 +77,7 @@ async def test_a_signature_is_checked_with_the_secret_of_a_manifest() -> None:
         forged = await play.request("/github", {"ref": "x"}, headers | {"X-Hub-Signature-256": "sha256=" + "0" * 64})
     assert (unsigned.answer or ())[:2] == (forged.answer or ())[:2] == (400, "signature")
     assert (verdicts(unsigned), verdicts(signed), verdicts(repeated)) == ([], [("ci/seen", "fired")], [("ci/seen", "duplicate")])
+    assert "delivered again" in repeated.events[0].explained["verdicts"][0]["why"]
 
 
 async def test_a_given_secret_is_used_and_a_missing_one_is_answered_as_in_the_service() -> None:

@@ -100,6 +100,8 @@ async def explain_verdict(
     }
     if verdict.kind is VerdictKind.SET_ASIDE:
         return shown | {"why": "the process ended whenever it was decided, so its filters are not run again"}
+    if verdict.kind is VerdictKind.DUPLICATE:
+        return shown | {"why": "an event with its id was decided before, so it is the same one, delivered again"}
     try:
         judged = await dependency.filters.judge_away(record.event, scripts)
     except ScriptsUnavailable as error:
