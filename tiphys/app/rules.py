@@ -1,20 +1,18 @@
-"""The rules of `tiphys lint`: an id that never changes its meaning, what it says, why, and what to do. `docs/lint.md` is made from them.
+"""The rules of `tiphys lint`: an id that never changes its meaning, what it says, why, and what to do.
 
 Each finding carries its kind from the line that makes it (`tiphys.errors.FaultKind`); there is one rule for each kind, and none without.
-
-`python -m tiphys.app.rules > docs/lint.md` writes the page.
+`docs/lint.md` is made from them (`tiphys.app.rules_page`).
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Final
 
 from tiphys.app.notices import Level
 from tiphys.errors import FaultKind
 
-__all__ = ["BY_KIND", "RULES", "Rule", "page"]
+__all__ = ["BY_KIND", "RULES", "Rule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,38 +355,3 @@ RULES: Final = (
 )
 
 BY_KIND: Final = {rule.kind: rule for rule in RULES}
-
-
-def page() -> str:
-    """`docs/lint.md`."""
-    lines = [_HEAD]
-    lines += [f"| [{rule.id}](#{rule.id.lower()}-{rule.name}) | {rule.name} | {rule.level} | {rule.summary} |" for rule in RULES]
-    for rule in RULES:
-        lines += [
-            "",
-            f"## {rule.id} {rule.name}",
-            "",
-            f"*{rule.level}.* {rule.summary}",
-            "",
-            rule.why,
-            "",
-            f"**Remedy.** {rule.remedy}",
-        ]
-    return "\n".join(lines) + "\n"
-
-
-_HEAD: Final = """\
-# Rules of tiphys lint
-
-`tiphys lint PATH…` reads manifests without a cluster and says what the service would refuse, what argo-events accepts and then ignores or
-fails at, and where text of an event could become a command. The files are taken as one installation: arguments are held against the
-WorkflowTemplates among them, parameters followed from the EventSource to the script.
-
-Each finding has a rule, `file:line`, a level and a remedy. `-o text` is for people, `-o json` for programs, and `-o github` writes
-annotations for GitHub Actions. The exit code is 3 if there is an error, else 0: warnings and information do not fail a build.
-
-| rule | name | level | |
-|---|---|---|---|"""
-
-if __name__ == "__main__":
-    sys.stdout.write(page())
