@@ -136,17 +136,19 @@ def _write(tx: Transaction, decisions: Sequence[Decision], given: Counter[int]) 
     losses: list[Loss] = []
     for decision in decisions:
         if decision.verdicts:
-            verdicts[decision.position] = verdicts.get(decision.position, b"") + pack_verdicts(decision.verdicts)
+            packed, position = pack_verdicts(decision.verdicts), decision.position
+            verdicts[position] = verdicts[position] + packed if position in verdicts else packed
             for verdict in decision.verdicts:
                 if revisions.get(verdict.revision, 0) < decision.position:
                     revisions[verdict.revision] = decision.position
-        held.add(decision)
-        firings.extend(decision.firings)
-        deferred.extend(decision.deferred)
-        once.extend(decision.once)
-        repeats.extend((decision.position, repeat) for repeat in decision.repeats)
-        refusals.extend((decision.position, refusal) for refusal in decision.refusals)
-        losses.extend(decision.losses)
+        if decision.held or decision.dropped or decision.released:
+            held.add(decision)
+        firings += decision.firings
+        deferred += decision.deferred
+        once += decision.once
+        repeats += [(decision.position, repeat) for repeat in decision.repeats]
+        refusals += [(decision.position, refusal) for refusal in decision.refusals]
+        losses += decision.losses
     if verdicts:
         tx.rows("insert_verdicts", [(position, packed.hex()) for position, packed in verdicts.items()])
         _keep_revisions(tx, revisions)
