@@ -469,3 +469,19 @@ async def test_a_source_that_was_corrected_heals_the_firing_that_waits(
     record = await ended(acting.bus.ledger, one)
 
     assert record.history[0].outcome.reason == "InvalidObject"
+
+
+async def test_a_later_attempt_reads_the_source_anew_since_it_may_have_been_what_was_wrong(
+    acting: Engine, kube: Kube, key: TriggerKey, target: HttpTarget
+) -> None:
+    target.body = OBJECT.replace("ConfigMap", "Nonsense").encode()
+    source = entry({"url": {"path": f"{target.url}/a"}}, retryStrategy={"steps": 100, "duration": "50ms", "factor": 1})
+    source["template"]["k8s"]["parameters"] = []
+    acting.dispatcher.set_trigger(key, program(source, acting.world, key))
+    (one,) = await decided(acting.bus.log, acting.bus.ledger, acting.epoch, key)
+    await until(lambda: bool(acting.seen.outcomes))
+
+    target.body = OBJECT.encode()
+    record = await ended(acting.bus.ledger, one)
+
+    assert "does not serve the kind Nonsense" in record.history[0].outcome.message
