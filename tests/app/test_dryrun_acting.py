@@ -220,6 +220,13 @@ async def test_a_firing_that_cannot_be_carried_out_shows_what_its_dlq_trigger_wo
     assert instead.preview["lines"][0]["dependency"] == "dep"
 
 
+async def test_what_a_suspended_sensor_would_do_is_shown_with_when_it_is_done() -> None:
+    suspended = k8s(UPDATE).replace("spec:\n", "spec:\n  suspend: true\n  onResume: drop\n", 1)
+    async with staged(CONFIG, suspended) as play:
+        made = act(await play.event("hooks", "in", {"body": {"colour": "green"}}))
+    assert made.notes == ("the trigger is suspended: it is not done",)
+
+
 async def test_a_parameter_that_matches_nothing_is_a_warning() -> None:
     asked = (
         MISTYPED.replace("afer", "after")

@@ -22,6 +22,11 @@ from tiphys.schema.model import Model
 __all__ = ["Acting"]
 
 _MOST: Final = 1000
+_SUSPENDED: Final = {
+    "replay": "the trigger is suspended: it is done when it is resumed",
+    "latest": "the trigger is suspended: it is done when it is resumed, unless something newer has come up by then",
+    "drop": "the trigger is suspended: it is not done",
+}
 _AMONG_FILES: Final = ("inline", "resource", "configmap")
 """Artifacts that the manifests hold."""
 
@@ -49,6 +54,8 @@ class Acting:
         while claims := await self._ledger.claim(64):
             for claim in claims:
                 act, following = await self._act(claim)
+                if (resumed := self._programs[claim.firing.key].suspended) is not None and not claim.firing.dlq:
+                    act = replace(act, notes=(*act.notes, _SUSPENDED[resumed]))
                 acts.append((max(event.position for event in claim.firing.every()), act))
                 await self._ledger.resolve(self._epoch, claim, Outcome(OutcomeKind.SUCCEEDED, "DryRun"), following)
         return acts
