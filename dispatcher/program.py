@@ -146,7 +146,9 @@ async def render(program: TriggerProgram, events: Mapping[str, Event], firing: F
     """A dry run: what the firing would do, with its preview; needs no ledger. Raises `TriggerError`, `LanguageError`, `ClientError`."""
     chosen = program.of(firing)
     warnings: list[str] = []
-    request = await chosen.trigger(events, warnings).render(Work(firing, events, trigger=chosen.name))
+    request = await chosen.trigger(events, warnings).render(
+        Work(firing, events, trigger=chosen.name, lane=chosen.lane_label(firing))
+    )
     return replace(request, warnings=(*warnings, *request.warnings))
 
 

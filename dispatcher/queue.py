@@ -455,7 +455,7 @@ class Dispatcher:
         return await self._lanes.make_room(program, held.claim, self._settings.attempt_seconds / 2)
 
     async def _begin(self, held: _Held, target: Target) -> None:
-        remember = self._gates.remembered(held.claim.firing.key)
+        remember = 0.0 if held.claim.firing.dlq else self._gates.remembered(held.claim.firing.key)
         await self._durably(lambda: self._ledger.begin(self._epoch, held.claim, target, remember=remember))
 
     async def _recorded(self, firing: str) -> int:

@@ -115,7 +115,9 @@ class RateGate(Gate):
         return math.inf
 
     def started(self, claim: Claim, now: float) -> None:
-        """As `Gate.started`."""
+        """As `Gate.started`. A dead letter's own firing goes somewhere else."""
+        if claim.firing.dlq:
+            return
         self._last, self._last_start = claim.token, now
         grain = self._under_way[claim.token] = self._at(now + self._span / 10)
         self._count(grain, 1)

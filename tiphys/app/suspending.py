@@ -42,15 +42,16 @@ class Suspending:
         return _described(suspension)
 
     async def resume(self, key: TriggerKey, actor: str) -> dict[str, Any]:
-        """Resume what was suspended by a command. Raises `SettingsError` if it was not; what its manifest suspends is resumed there."""
-        there = await self._ledger.resume(*key)
+        """Resume what was suspended by a command; `was` says whether it was, `still` by what else it is suspended. Raises `UnknownRecord`
+        if there is neither a suspension nor such a trigger."""
+        was = await self._ledger.resume(*key)
         self._dispatcher.resume(key)
-        still = [one for one in (self._dispatcher.suspended(name) for name in self._concerned(key, known=False)) if one is not None]
-        if not there:
-            remedy = f"it is {still[0].why}" if still else "`tiphys suspended` lists what is"
-            raise SettingsError(_name(key), "was not suspended by a command", remedy)
-        _log.info("a trigger is resumed", action="trigger-resumed", **key._asdict(), actor=actor)
-        return {"namespace": key.namespace, "sensor": key.sensor, "trigger": key.trigger, "still": still[0].why if still else ""}
+        still = [
+            one for one in (self._dispatcher.suspended(name) for name in self._concerned(key, known=not was)) if one is not None
+        ]
+        if was:
+            _log.info("a trigger is resumed", action="trigger-resumed", **key._asdict(), actor=actor)
+        return key._asdict() | {"was": was, "still": still[0].why if still else ""}
 
     async def all(self) -> list[dict[str, Any]]:
         """What is suspended by commands."""
