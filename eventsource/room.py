@@ -176,12 +176,16 @@ class Room:
 
     def health(self) -> list[EntryHealth]:
         """How every entry is, by namespace, EventSource and event."""
-        found = [
+        found = [one for owner in self._running for one in self.health_of(*owner)]
+        return sorted(found, key=lambda health: health.address)
+
+    def health_of(self, namespace: str, name: str) -> list[EntryHealth]:
+        """How the entries of one EventSource are, in the order of its manifest; empty for one that does not run."""
+        entries = self._running.get(Owner(namespace, name), _NONE)
+        return [
             running.status.snapshot(running.entry.key, running.sieve.state if running.sieve else None)
-            for entries in self._running.values()
             for running in entries.values()
         ]
-        return sorted(found, key=lambda health: health.address)
 
     # -- entries
 

@@ -120,6 +120,15 @@ async def test_where_deployments_may_not_be_seen_the_finalizer_tells(emulator: E
             assert not adoption.verdict(sensor("argo", made=fresh)).ours
 
 
+async def test_the_status_of_a_bus_that_argo_events_keeps_is_left_to_it() -> None:
+    bus = {"kind": "EventBus", "metadata": {"name": "default", "finalizers": ["eventbus-controller"]}}
+    adoption = Adoption(None)  # type: ignore[arg-type]  it asks no server of a bus
+    assert adoption.verdict(bus) == Verdict(ours=False)
+    assert adoption.verdict({**bus, "metadata": {**bus["metadata"], "labels": {LABEL: "true"}}}).ours
+    assert adoption.verdict({**bus, "metadata": {"name": "default"}}).ours
+    assert not Adoption(None, "labelled").verdict({**bus, "metadata": {"name": "default"}}).ours  # type: ignore[arg-type]  as above
+
+
 @pytest.mark.parametrize(
     "metadata", [{}, {"labels": None, "finalizers": None}, {"labels": "x", "creationTimestamp": 7}, None], ids=str
 )

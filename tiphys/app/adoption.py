@@ -88,16 +88,19 @@ class Adoption:
             _log.warning("argo-events' Deployments are not known yet", action="adoption-unknown")
 
     def verdict(self, obj: Mapping[str, Any]) -> Verdict:
-        """Whether an EventSource or Sensor is ours now; other kinds always are."""
+        """Whether an EventSource, Sensor or EventBus is ours now; other kinds always are. An EventBus with argo-events' finalizer is left
+        alone, and nothing is said of it: no event comes of it."""
         metadata = obj.get("metadata")
         metadata = metadata if isinstance(metadata, Mapping) else {}
         kind = str(obj.get("kind") or "")
-        if kind not in _CONTROLLERS:
+        if kind not in _CONTROLLERS and kind != "EventBus":
             return _OURS
         labels = metadata.get("labels")
         label = labels.get(LABEL) if isinstance(labels, Mapping) else None
         if label is not None or self.mode == "labelled":
             return _OURS if label == "true" else _LEFT
+        if kind == "EventBus":
+            return _LEFT if "eventbus-controller" in (metadata.get("finalizers") or ()) else _OURS
         owner = (kind, str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))
         if owner in self._deployments.values():
             return Verdict(ours=False, why=f"argo-events runs it, by its Deployment; {_REMEDY}")

@@ -119,6 +119,14 @@ class Catalog:
         """Every entry, by kind, namespace and name."""
         return [self._entries[key] for key in sorted(self._entries)]
 
+    def snapshot(self) -> list[Entry]:
+        """Every entry, in no order: for who looks at them often."""
+        return list(self._entries.values())
+
+    def find(self, key: Key) -> Entry | None:
+        """The entry as it is now."""
+        return self._entries.get(key)
+
     def object(self, key: Key) -> dict[str, Any] | None:
         """The newest version of an object as its origin has it, refused ones too; `None` if it has told of none since we started."""
         document = self._documents.get(key)

@@ -13,8 +13,7 @@ from typing import Any, Final
 from eventsource.room import Room
 from tiphys.app.adoption import Adoption
 from tiphys.app.announcing import Announcer
-from tiphys.app.buses import EventBuses
-from tiphys.app.catalog import Catalog, Entry, Key
+from tiphys.app.catalog import Catalog, Key
 from tiphys.app.eventservices import EventServices
 from tiphys.app.following import Follower, Left
 from tiphys.app.identity import Accounts
@@ -61,21 +60,14 @@ async def open_cluster_side(
             return {key: found for follower in clusters for key, found in follower.left.items()}
 
         reporter = Reporter(catalog, room, status, announcer, labels, accounts.problem, left)
-
-        def changed(entry: Entry) -> None:
-            reporter.changed(entry)
-            if services is not None:
-                services.changed(entry)
-
-        catalog.on_change(changed)
+        if services is not None:
+            catalog.on_change(services.changed)
         acting.on_dead = reporter.dead
         if settings.webhook:
             await stack.enter_async_context(_webhook(settings, kube, adoption))
         work: list[Work] = [(reporter.run(), "status"), (announcer.run(), "events"), (accounts.run(), "accounts")]
         if adoption is not None:
             work.append((adoption.run(), "adoption"))
-        buses = EventBuses(kube, status, settings.adopt, settings.namespaces or None)
-        work.append((buses.run(), "eventbuses"))
         if services is not None:
             work.append((services.run(), "services"))
         yield work

@@ -1,13 +1,14 @@
 """What the cluster's objects say of themselves: conditions in their status and Events about them, kept in line with what runs.
 
-Once a second the entries that changed are looked at, and no others: those that the catalog tells of, those with a source whose health
-changed, and those whose account may do something else than before. The writers behind it write only what is not there already.
+About once a second all entries are looked at, in slices between which the event loop runs, and conditions are made for those that changed:
+those that the catalog tells of, those with a source whose health changed, and those whose account may do something else than before. With
+many thousands a look takes long, and comes the less often for it. The writers behind it write only what is not there already.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ __all__ = ["Reporter"]
 
 _EVERY: Final = 1.0
 _OF_ARGOS_BUS: Final = frozenset(("Configured", "Deployed"))
+_REST: Final = 50  # times as long as a look took
 _SLICE: Final = 50  # entries between two breaths of the event loop
 
 
@@ -43,14 +45,8 @@ class Reporter:
     ) -> None:
         self._catalog, self._room, self._writer, self._announcer = catalog, room, writer, announcer
         self._labels, self._account_problem, self._left = frozenset(labels), account_problem, left
-        self._dirty: set[Key] = set()
-        self._health: Mapping[tuple[str, str], tuple[EntryHealth, ...]] = {}
-        self._problems: dict[Key, str] = {}
+        self._seen: dict[Key, tuple[Entry, list[EntryHealth], str]] = {}
         self._reported: set[Key] = set()
-
-    def changed(self, entry: Entry) -> None:
-        """The catalog has a new version, or a new verdict on one."""
-        self._dirty.add((entry.kind, entry.namespace, entry.name))
 
     def dead(self, claim: Claim, outcome: Outcome) -> None:
         """A firing was given up: an Event on its Sensor, if that is an object of the cluster."""
@@ -62,55 +58,48 @@ class Reporter:
 
     async def run(self) -> None:
         """Report for ever."""
-        self._dirty.update((entry.kind, entry.namespace, entry.name) for entry in self._catalog.entries)
         while True:
+            began = time.monotonic()
             await self.look()
-            await asyncio.sleep(_EVERY)
+            await asyncio.sleep(max(_EVERY, _REST * (time.monotonic() - began)))
 
     async def look(self) -> None:
-        """One look at what changed."""
-        self._note_health()
-        present = {entry.key: entry for entry in self._catalog.entries if entry.origin in self._labels}
-        self._note_problems(present)
-        left = self._left()
-        for key, (generation, why) in left.items():
-            self._writer.set_conditions(*key, generation, [Condition("LeftToArgoEvents", "True", "ArgoEventsRuns", why)])
-        for gone in self._reported - present.keys() - left.keys():
-            self._writer.forget(*gone)
-            self._problems.pop(gone, None)
-        self._reported = present.keys() | left.keys()
-        dirty, self._dirty = self._dirty, set()
-        for number, key in enumerate(sorted(dirty)):
-            entry = present.get(key)
-            if entry is not None and self._catalog.object(key) is not None:  # what is only kept, its origin has yet to tell of
-                health = self._health.get(key[1:], ()) if entry.kind == "EventSource" else ()
-                found = conditions(entry, health, self._problems.get(key, ""))
-                if entry.kind == "EventBus" and _is_resolved(self._catalog.object(key)):
-                    found = [one for one in found if one.type not in _OF_ARGOS_BUS]
-                self._writer.set_conditions(*key, entry.generation, found)
+        """One look at all that there is."""
+        present: set[Key] = set()
+        for number, entry in enumerate(self._catalog.snapshot()):
+            if entry.origin in self._labels:
+                key = entry.key
+                present.add(key)
+                self._look_at(key)
             if number % _SLICE == _SLICE - 1:
                 await asyncio.sleep(0)
+        left = dict(self._left())
+        for key, (generation, why) in left.items():
+            self._writer.set_conditions(*key, generation, [Condition("LeftToArgoEvents", "True", "ArgoEventsRuns", why)])
+        present |= left.keys()
+        for gone in self._reported - present:
+            self._writer.forget(*gone)
+            self._seen.pop(gone, None)
+        self._reported = present
 
-    def _note_health(self) -> None:
-        found: dict[tuple[str, str], list[EntryHealth]] = defaultdict(list)
-        for one in self._room.health():
-            found[one.address.namespace, one.address.eventsource].append(one)
-        health = {owner: tuple(entries) for owner, entries in found.items()}
-        for owner in health.keys() | self._health.keys():
-            if health.get(owner) != self._health.get(owner):
-                self._dirty.add(("EventSource", *owner))
-        self._health = health
-
-    def _note_problems(self, present: Mapping[Key, Entry]) -> None:
-        for key, entry in present.items():
-            if entry.kind == "Sensor":
-                problem = self._account_problem(entry.namespace, entry.account)
-                if problem != self._problems.get(key, ""):
-                    self._problems[key] = problem
-                    self._dirty.add(key)
+    def _look_at(self, key: Key) -> None:
+        entry = self._catalog.find(key)
+        obj = self._catalog.object(key)
+        if entry is None or obj is None:
+            return  # gone in the meantime; or only kept, and its origin has yet to tell of it
+        kind, namespace, name = key
+        health = self._room.health_of(namespace, name) if kind == "EventSource" else []
+        problem = self._account_problem(namespace, entry.account) if kind == "Sensor" else ""
+        state = (entry, health, problem)
+        if self._seen.get(key) != state:
+            self._seen[key] = state
+            found = conditions(entry, health, problem)
+            if kind == "EventBus" and _is_resolved(obj):
+                found = [one for one in found if one.type not in _OF_ARGOS_BUS]
+            self._writer.set_conditions(*key, entry.generation, found)
 
 
-def _is_resolved(bus: dict[str, Any] | None) -> bool:
+def _is_resolved(bus: Mapping[str, Any]) -> bool:
     """Whether argo-events runs an EventBus: its controller writes `status.config` and those conditions, which are its own then."""
-    status = (bus or {}).get("status")
-    return isinstance(status, dict) and bool(status.get("config"))
+    status = bus.get("status")
+    return isinstance(status, Mapping) and bool(status.get("config"))

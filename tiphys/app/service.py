@@ -319,7 +319,7 @@ async def _run(
     adoption = adoption_for(settings, kube)
     followers: dict[Origin, Follower] = {}
     for origin in (*needed, *more):
-        asked = adoption if isinstance(origin, ClusterOrigin) and origin in needed else None
+        asked = adoption if isinstance(origin, ClusterOrigin) and (origin in needed or origin.label == BUSES) else None
         followers[origin] = follower = Follower(origin, catalog, kube if settings.local else None, asked)
         answered = partial(service.answered, origin.label)
         stack.push_async_callback(service.cancel, service.spawn(follower.run(answered), f"origin {origin.label}"))

@@ -29,7 +29,7 @@ _LONGEST: Final = 1024
 _LARGEST_POWER: Final = 10
 _Key = tuple[str, str, str]
 
-OUR_TYPES: Final = frozenset(("Accepted", "Acting", "Filtering", "LeftToArgoEvents", "Listening", "Notices", "Ready"))
+OUR_TYPES: Final = frozenset(("Accepted", "Acting", "Filtering", "LeftToArgoEvents", "Listening", "Notices", "Ready", "Serving"))
 """The types of conditions that nobody else writes."""
 
 
