@@ -164,6 +164,9 @@ async def test_what_was_refused_for_its_template_is_decided_again_when_that_is_c
         shown = await explained(parts, event(b'{"level":"low"}'))
         assert "is no argument of WorkflowTemplate ci" in shown["verdicts"][0]["why"]
 
+        # another template that does not help is no reason to decide again
+        await parts.put(TEMPLATE.replace("name: level", "name: rank"))
+        assert await parts.bus.ledger.replays() == []
         await parts.put(TEMPLATE)
         async with asyncio.timeout(10):
             while not (await parts.bus.ledger.firings()):

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 from structlog.testing import capture_logs
 
-from sensors import SensorProgram
+from sensors import SensorProgram, SensorSpec
+from sensors.manifest import OpaqueTrigger
 from sensors.program import Check
 from tests.sensors.matching import KEY, SCRIPT, Clock, Held, Running, running, sensor
 from tiphys.bus.event import Event
@@ -119,6 +120,30 @@ async def test_a_replay_after_a_change_of_a_dependency_meets_what_is_held_now(tm
         assert now.held() == {"B": "b1"}
 
 
+async def test_an_event_that_completes_what_it_began_itself_fires_once_when_it_is_replayed(tmp_path: Path) -> None:
+    check = NoBad()
+    names = [{"name": name, "eventSourceName": "src-a", "eventName": "e"} for name in "AB"]
+    triggers = [{"template": {"name": "t", "conditions": "A && B"}}]
+    spec = SensorSpec[OpaqueTrigger].model_validate({"dependencies": names, "triggers": triggers})
+    both = SensorProgram.compile("argo", "s", spec, revision=1).checked({KEY: check})
+    async with running(tmp_path, both) as now:
+        await now.send("a1", data=BAD)
+        check.corrected = True
+        await replayed(now, "a1", 4)
+        assert await now.kinds("a1") == [HELD, REFUSED, HELD, FIRED]
+        assert (await now.firings(), now.held(), await now.stored()) == ([{"A": "a1", "B": "a1"}], {}, [])
+
+
+async def test_what_went_with_a_refused_firing_says_so(tmp_path: Path) -> None:
+    clock = Clock()
+    async with running(tmp_path, checked(NoBad(), "A && B"), clock=clock) as now:
+        await now.send("a1", data=BAD)
+        await now.send("b1")
+        assert [(one.dependency, one.reason, one.at) for one in (await now.bus.ledger.event("a1")).losses] == [
+            ("A", "refused", clock.now)
+        ]
+
+
 async def test_events_that_were_in_time_then_are_in_time_for_a_replay(tmp_path: Path) -> None:
     check, clock = NoBad(), Clock()
     async with running(tmp_path, checked(check, "A && B", within="10m"), clock=clock) as now:
@@ -205,6 +230,12 @@ async def test_a_correction_of_something_else_decides_what_may_heal_again_once(t
         for name in ("a1", "a2"):
             await now.record(name, lambda record: len(record.verdicts) == 2)
         assert await now.firings() == [{"A": "a2"}, {"A": "a1"}]
+
+
+async def test_with_once_nothing_heals_by_itself_since_each_event_would_fire(tmp_path: Path) -> None:
+    async with running(tmp_path, checked(NoBad(transient=True), once={"key": "{{ .A.sha }}"})) as now:
+        await now.send("a1", "a2", data={"sha": "x"} | BAD)
+        assert await now.bus.ledger.reconsider(KEY, 0, "a test") == 0
 
 
 async def test_refusals_are_logged_once_and_so_is_the_first_firing_that_is_none(tmp_path: Path) -> None:
