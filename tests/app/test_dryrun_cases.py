@@ -332,6 +332,8 @@ def test_the_command_compares_with_an_expectation_and_writes_it(home: Path) -> N
     [
         (["manifests.yaml"], 2, "holds no case"),
         (["nowhere"], 2, "is no file and no folder"),
+        (["nowhere.case.yaml"], 2, "is no file and no folder"),
+        (["cases/one.case.yaml", "--junit", "nowhere/report.xml"], 2, "--junit: nowhere/report.xml cannot be written"),
         (["manifests.yaml", "--event", "nowhere.json"], 2, "cannot be read"),
         (["manifests.yaml", "--request", "manifests.yaml"], 2, "is no event and no request|holds 2 documents"),
         (["manifests.yaml", "--event", "a.json", "--request", "b.http"], 2, "--event takes requests too"),

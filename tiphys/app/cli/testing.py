@@ -138,7 +138,7 @@ def _expected(asked: Asked, file: Path, shown: Performance) -> int:
         raise SettingsError(file.name, "cannot be compared: " + "; ".join(shown.problems))
     if asked.update:
         before = read_expected(file) if file.exists() else None
-        file.write_text(dump_yaml({"expect": updated(before, shown.arrived)}))
+        _write(file, dump_yaml({"expect": updated(before, shown.arrived)}).encode(), "--expect")
         typer.echo(f"written: {file}")
         return 0
     result = CaseResult(file.stem, file, 0.0, difference(read_expected(file), shown.arrived, str(file)))
@@ -177,7 +177,7 @@ def _record(asked: Asked) -> int:
 
 def _report(asked: Asked, results: Sequence[CaseResult], *, printed: bool = False) -> int:
     if asked.junit is not None:
-        asked.junit.write_bytes(junit(results))
+        _write(asked.junit, junit(results), "--junit")
     failed = sum(1 for one in results if one.diff)
     erred = sum(1 for one in results if one.error)
     lines = [] if printed else [line for one in results for line in result_lines(one, paint)]
@@ -185,6 +185,13 @@ def _report(asked: Asked, results: Sequence[CaseResult], *, printed: bool = Fals
     summary += (f", {failed} different" if failed else "") + (f", {erred} in error" if erred else "")
     _print(asked.output, [one.shown() for one in results], [*lines, summary])
     return DIFFERS if failed or erred else 0
+
+
+def _write(file: Path, content: bytes, flag: str) -> None:
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise SettingsError(flag, f"{file} cannot be written: {error.strerror}") from error
 
 
 def _print(form: str, content: Any, lines: Any) -> None:

@@ -113,10 +113,13 @@ class Case:
         return found
 
     def write_expected(self, expected: Sequence[Any]) -> None:
-        """Write it in its place. Raises `SettingsError` where a text cannot be replaced."""
+        """Write it in its place. Raises `SettingsError` where it cannot be written, or a text not be replaced."""
         written = dump_yaml({"expect": list(expected)})
         inside = self.expected_in == self.file
-        self.expected_in.write_text(_in_place(self.file.read_text(), written, self.file) if inside else written)
+        try:
+            self.expected_in.write_text(_in_place(self.file.read_text(), written, self.file) if inside else written)
+        except OSError as error:
+            raise SettingsError(str(self.expected_in), f"cannot be written: {error.strerror}") from error
 
 
 def _in_place(text: str, written: str, file: Path) -> str:
@@ -137,7 +140,11 @@ def _in_place(text: str, written: str, file: Path) -> str:
 
 def load_case(file: Path) -> Case:
     """Read a case. Raises `ManifestError` for its text, `SettingsError` for a file or a value of it."""
-    loaded = load_documents(file.read_bytes(), str(file)).all()
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise SettingsError(str(file), f"cannot be read: {error.strerror}") from error
+    loaded = load_documents(text, str(file)).all()
     if len(loaded) != 1:
         raise SettingsError(str(file), f"holds {len(loaded)} documents", "write one case in a file")
     (document,) = loaded

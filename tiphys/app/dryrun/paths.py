@@ -31,10 +31,10 @@ def find_cases(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if path.is_dir():
             found |= dict.fromkeys(_below(path))
-        elif path.name == CASE_FILE or path.name.endswith(CASE_SUFFIX):
-            found[path] = None
         elif not path.is_file():
             raise SettingsError(str(path), "is no file and no folder", "name manifests, cases or folders of them")
+        elif path.name == CASE_FILE or path.name.endswith(CASE_SUFFIX):
+            found[path] = None
     return list(found)
 
 
@@ -53,7 +53,11 @@ def load_manifests(paths: Sequence[Path]) -> Manifests:
     documents: list[Document] = []
     problems: list[str] = []
     for file in dict.fromkeys(_files(paths)):
-        loaded = load_documents(file.read_bytes(), str(file))
+        try:
+            text = file.read_bytes()
+        except OSError as error:
+            raise SettingsError(str(file), f"cannot be read: {error.strerror}") from error
+        loaded = load_documents(text, str(file))
         documents += loaded.documents
         problems += map(str, loaded.errors)
     return Manifests(documents, problems)

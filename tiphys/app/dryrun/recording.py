@@ -34,11 +34,18 @@ def default_folder(manifests: Sequence[Path], first: Recorded) -> Path:
 def write_case(folder: Path, manifests: Sequence[Path], recorded: Sequence[Recorded]) -> Path:
     """Write a case of these events, in the order in which they came, without an expectation; returns its file.
 
-    Raises `SettingsError` where there is one already.
+    Raises `SettingsError` where there is one already, or nothing can be written.
     """
     file = folder / CASE_FILE
     if file.exists():
         raise SettingsError(str(file), "is there already", "name another folder with --to, or remove it")
+    try:
+        return _write_case(file, folder, manifests, recorded)
+    except OSError as error:
+        raise SettingsError(str(folder), f"cannot be written: {error.strerror}", "name another folder with --to") from error
+
+
+def _write_case(file: Path, folder: Path, manifests: Sequence[Path], recorded: Sequence[Recorded]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     steps = []
     for number, one in enumerate(sorted(recorded, key=lambda one: int(one.shown["position"])), 1):
