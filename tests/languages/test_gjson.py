@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tiphys.errors import PathError
 from tiphys.languages import gjson
+from tiphys.languages.gjson import scan
 
 KEYS = st.sampled_from(["a", "b", "name", "ref", "x_y", "é", "a b", "", "0", "1", "T-1"])
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
@@ -440,3 +441,16 @@ def test_the_decoded_document_is_not_sure_of_more_than_the_text_says(text: str, 
     except orjson.JSONDecodeError:
         return
     decoded_or_searched(path, text.encode())
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [*rb"a \n \u0041 \ud83d\ude00 \ud800 \ \q \" \/ \u12 \\ \udc00 \u0000".split(b" "), b"\x01", b"\xff", b'"']
+        ),
+        max_size=8,
+    )
+)
+def test_the_quick_way_of_reading_escapes_says_what_the_slow_one_does(parts: list[bytes]) -> None:
+    text = b"".join(parts)
+    assert scan.unescape(text) == scan._unescape(text)

@@ -10,6 +10,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
+import orjson
+
 __all__ = [
     "OBJECT_OR_ARRAY",
     "closed_end",
@@ -135,6 +137,17 @@ _ESCAPES: Final = {0x5C: b"\\", 0x2F: b"/", 0x62: b"\b", 0x66: b"\f", 0x6E: b"\n
 
 def unescape(text: bytes) -> bytes:
     """The inside of a JSON string, with its escapes resolved. It ends at the first one that is wrong or control character."""
+    if b"\\" not in text and not _SPECIAL.search(text):
+        return text
+    try:
+        whole: str = orjson.loads(b'"%b"' % text)
+    except orjson.JSONDecodeError:
+        return _unescape(text)
+    return whole.encode()
+
+
+def _unescape(text: bytes) -> bytes:
+    """The slow way, for what orjson refuses: lone surrogates, bytes that are not UTF-8, escapes that are wrong, control characters."""
     out, i, size = bytearray(), 0, len(text)
     while special := _SPECIAL.search(text, i):
         at = special.start()
