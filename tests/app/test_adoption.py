@@ -120,6 +120,16 @@ async def test_where_deployments_may_not_be_seen_the_finalizer_tells(emulator: E
             assert not adoption.verdict(sensor("argo", made=fresh)).ours
 
 
+async def test_an_object_that_we_have_spoken_of_says_that_it_is_ours_no_more() -> None:
+    adoption = Adoption(None, "labelled")  # type: ignore[arg-type]  it asks no server
+    ours = {"conditions": [{"type": "Ready", "status": "True"}, {"type": "Deployed", "status": "True"}]}
+    verdict = adoption.verdict({**sensor("argo"), "status": ours})
+    assert not verdict.ours
+    assert (verdict.reason, LABEL in verdict.why) == ("NotAdopted", True)
+    theirs = {"conditions": [{"type": "Deployed", "status": "True"}, 7]}
+    assert adoption.verdict({**sensor("argo"), "status": theirs}) == Verdict(ours=False)
+
+
 async def test_the_status_of_a_bus_that_argo_events_keeps_is_left_to_it() -> None:
     bus = {"kind": "EventBus", "metadata": {"name": "default", "finalizers": ["eventbus-controller"]}}
     adoption = Adoption(None)  # type: ignore[arg-type]  it asks no server of a bus
@@ -181,5 +191,11 @@ async def test_the_service_takes_an_object_over_and_gives_it_back(emulator: Emul
                 return await post(tiphys, {"after": "abc"}) == 404
 
             await until_async(gone)
+
+            async def again_left() -> bool:
+                found = await conditions("EventSource", "hooks")
+                return found.get("LeftToArgoEvents") == "True" and "Ready" not in found
+
+            await until_async(again_left)
         finally:
             await tiphys.kill()

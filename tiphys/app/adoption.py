@@ -24,6 +24,7 @@ from typing import Any, Final, Literal
 
 import structlog
 
+from tiphys.app.origins.status import OUR_TYPES
 from tiphys.clients.kube import Kube, KubeObject
 from tiphys.errors import ClientError, Refused
 
@@ -42,12 +43,13 @@ _Owner = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether an object is ours. `why` is for its status where it is not (empty: nothing to say); `again` the seconds after which to
-    ask once more (0: only when something changes)."""
+    """Whether an object is ours. `why` and `reason` are for its status where it is not (empty: nothing to say); `again` the seconds after
+    which to ask once more (0: only when something changes)."""
 
     ours: bool
     why: str = ""
     again: float = 0.0
+    reason: str = "ArgoEventsRuns"
 
 
 _OURS: Final = Verdict(ours=True)
@@ -98,7 +100,7 @@ class Adoption:
         labels = metadata.get("labels")
         label = labels.get(LABEL) if isinstance(labels, Mapping) else None
         if label is not None or self.mode == "labelled":
-            return _OURS if label == "true" else _LEFT
+            return _OURS if label == "true" else _left(obj)
         if kind == "EventBus":
             return _LEFT if "eventbus-controller" in (metadata.get("finalizers") or ()) else _OURS
         owner = (kind, str(metadata.get("namespace") or ""), str(metadata.get("name") or ""))
@@ -175,6 +177,16 @@ def _owner(deployment: KubeObject) -> _Owner | None:
     if kind is None or not name or (deployment.get("spec") or {}).get("replicas") == 0:
         return None
     return kind, metadata.get("namespace") or "", name
+
+
+def _left(obj: Mapping[str, Any]) -> Verdict:
+    """Left alone by its owner's wish. Nothing is said of that in its status, unless we have spoken there before."""
+    status = obj.get("status")
+    conditions = status.get("conditions") if isinstance(status, Mapping) else None
+    types = {one.get("type") for one in conditions if isinstance(one, Mapping)} if isinstance(conditions, list) else set()
+    if types.isdisjoint(OUR_TYPES):
+        return _LEFT
+    return Verdict(ours=False, why=f'it does not carry the label {LABEL}: "true"', reason="NotAdopted")
 
 
 def _age(metadata: Mapping[str, Any]) -> float:

@@ -25,10 +25,11 @@ _ATTEMPTS: Final = 5
 
 
 class Left(NamedTuple):
-    """An object that is left to argo-events: its generation, and why."""
+    """An object that is left to argo-events: its generation, and why, in words and in one word."""
 
     generation: int
     why: str
+    reason: str
 
 
 class Follower:
@@ -100,7 +101,7 @@ class Follower:
         verdict = self._adoption.verdict(document.object)
         if verdict.why:
             generation = document.object["metadata"].get("generation")
-            self._left[key] = Left(generation if isinstance(generation, int) else 0, verdict.why)
+            self._left[key] = Left(generation if isinstance(generation, int) else 0, verdict.why, verdict.reason)
         if verdict.again and key not in self._later:
             self._later.add(key)
             asyncio.get_running_loop().call_later(verdict.again, self._ask_again, key)

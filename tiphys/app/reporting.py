@@ -74,8 +74,9 @@ class Reporter:
             if number % _SLICE == _SLICE - 1:
                 await asyncio.sleep(0)
         left = dict(self._left())
-        for key, (generation, why) in left.items():
-            self._writer.set_conditions(*key, generation, [Condition("LeftToArgoEvents", "True", "ArgoEventsRuns", why)])
+        for key, (generation, why, reason) in left.items():
+            self._writer.set_conditions(*key, generation, [Condition("LeftToArgoEvents", "True", reason, why)])
+            self._seen.pop(key, None)
         present |= left.keys()
         for gone in self._reported - present:
             self._writer.forget(*gone)
