@@ -297,3 +297,57 @@ def test_any_shape_of_sensor_and_template_is_survived(sensor: object, template: 
         Document({"apiVersion": version, "kind": "WorkflowTemplate", "metadata": {"name": "main"}, "spec": template}, "fuzz"),
     ]
     assert all(one.text and one.remedy for one in lint_documents(documents, "argo"))
+
+
+def test_a_route_whose_protection_is_misspelt_is_told_of_once() -> None:
+    assert rules(SIGNED.replace("authSecret", "auth")) == {"TIP102"}
+
+
+def test_a_parameter_that_cannot_be_read_hides_nothing_of_its_trigger() -> None:
+    template = REFERENCE.partition("---\n")[2].replace("[{name: branch}]", "[{name: branch}, {name: user}]", 1)
+    trigger = """\
+apiVersion: argoproj.io/v1alpha1
+kind: Sensor
+metadata: {name: ci}
+spec:
+  dependencies:
+  - {name: push, eventSourceName: hooks, eventName: push}
+  triggers:
+  - template:
+      name: t
+      argoWorkflow:
+        operation: submit
+        source:
+          resource:
+            apiVersion: argoproj.io/v1alpha1
+            kind: Workflow
+            metadata: {generateName: ci-}
+            spec: {workflowTemplateRef: {name: ci}, arguments: {parameters: [{name: branch}]}}
+        parameters:
+        - src: {dependencyName: push, dataKey: body.ref}
+        - src: {dependencyName: push, dataKey: ref}
+          dest: spec.arguments.parameters.0.value
+"""
+    found = {
+        (one.rule, one.path.removeprefix("spec.triggers[0].template.argoWorkflow.")) for one in lint(SIGNED, trigger, template)
+    }
+    assert found >= {
+        ("TIP103", "parameters[0]"),
+        ("TIP109", "source.resource.spec.arguments"),
+        ("TIP113", "parameters[1].src.dataKey"),
+    }
+
+
+def test_a_name_that_several_files_have_means_the_nearest(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "source.yaml").write_text(SIGNED.replace("push:", f"{folder}:"))
+        sensor = (
+            SENSOR.replace("eventName: push", f"eventName: {folder}")
+            .replace("{{inputs", "x{{inputs")
+            .replace("command: [sh, -c]", "command: [git]")
+        )
+        (tmp_path / folder / "sensor.yaml").write_text(sensor)
+    assert {one.rule for one in lint_paths([tmp_path], "argo")} == {"TIP110"}
+    (tmp_path / "two" / "source.yaml").unlink()
+    assert {one.rule for one in lint_paths([tmp_path], "argo")} == {"TIP110", "TIP112"}

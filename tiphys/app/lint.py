@@ -71,9 +71,12 @@ def lint_documents(documents: Sequence[Document], namespace: str) -> Iterator[Fi
         told += [_of_notice(notice) for notice in examined.notices]
         if kind == "Sensor":
             told += [_of_notice(replace(one, where=document.where(one.path))) for one in unreached(document, namespace, neighbours)]
+        misspelt = [one.path for one in told if one.rule == BY_KIND[FaultKind.MISSPELT_PROTECTION].id]
         for one in told:
             if one.rule == BY_KIND[FaultKind.OPEN_ROUTE].id:
                 injections.open_route(document, one.path)
+                if any(path.startswith(f"{one.path}.") for path in misspelt):
+                    continue  # it is open since its protection is misspelt, which is said
             if one.rule == BY_KIND[FaultKind.HARMLESS].id:
                 removed.setdefault(one.file, []).append(one)
             else:
@@ -100,13 +103,16 @@ def _of_error(error: FieldError) -> Finding:
 def _repeated(documents: Sequence[Document], namespace: str) -> Iterator[Finding]:
     """Objects that stand more than once: twice in a file is a mistake; in several files it is what overlays look like, so all of them
     are one line."""
-    places: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    objects: dict[tuple[str, str, str], list[Document]] = defaultdict(list)
     for document in documents:
         key = identity(document.object, namespace)
         if key[0] in KINDS and key[2]:
-            places[key].append(document.where("metadata.name"))
+            objects[key].append(document)
     several: dict[str, str] = {}
-    for (kind, space, name), found in places.items():
+    for (kind, space, name), same in objects.items():
+        if len(same) == 1:
+            continue
+        found = [document.where("metadata.name") for document in same]
         files = list(dict.fromkeys(place(where)[0] for where in found))
         for first, *others in ([one for one in found if place(one)[0] == file] for file in files):
             for other in others:
