@@ -31,11 +31,11 @@ def _lay(below: dict[str, Any], above: Mapping[str, Any]) -> None:
             below[key] = deepcopy(value)
 
 
-def render(values: Mapping[str, Any], release: str = RELEASE) -> list[dict[str, Any]]:
+def render(values: Mapping[str, Any], release: str = RELEASE, namespace: str = NAMESPACE) -> list[dict[str, Any]]:
     """The objects of a release. Raises `helm_python.HelmError` as `helm install` would; a key twice in an object is an error too."""
     with helm_python.Chart.load(str(CHART)) as chart:
         chart.validate_schema(dict(values))
-        files = chart.render(dict(values), name=release, namespace=NAMESPACE)
+        files = chart.render(dict(values), name=release, namespace=namespace)
     found = []
     for name, text in files.items():
         if name.endswith("NOTES.txt"):
