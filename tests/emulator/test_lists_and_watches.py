@@ -272,3 +272,25 @@ async def test_metadata_alone_can_be_asked_for(api: Api) -> None:
 
     assert answer.body["kind"] == "PartialObjectMetadataList"
     assert "spec" not in answer.body["items"][0]
+
+
+async def test_a_column_can_choose_a_condition_by_its_type(api: Api) -> None:
+    # given a Sensor that says that it is ready
+    sensors = f"/apis/argoproj.io/v1alpha1/namespaces/{api.namespace}/sensors"
+    if (await api.get(sensors)).status == 404:
+        pytest.skip("the cluster of KUBECONFIG_TEST does not serve sensors")
+    spec = {
+        "dependencies": [{"name": "d", "eventSourceName": "e", "eventName": "v"}],
+        "triggers": [{"template": {"name": "t", "log": {}}}],
+    }
+    for name in ("ready", "silent"):
+        await api.made(sensors, {"apiVersion": "argoproj.io/v1alpha1", "kind": "Sensor", "metadata": {"name": name}, "spec": spec})
+    conditions = [{"type": "Acting", "status": "False"}, {"type": "Ready", "status": "True"}]
+    assert (await api.patch(f"{sensors}/ready/status", {"status": {"conditions": conditions}})).status == 200
+    # when
+    answer = await api.call("GET", sensors, headers={"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"})
+    # then
+    places = {column["name"]: place for place, column in enumerate(answer.body["columnDefinitions"])}
+    cells = {row["cells"][0]: [row["cells"][places[name]] for name in ("Ready", "Acting")] for row in answer.body["rows"]}
+    assert cells["ready"] == ["True", "False"]
+    assert [cell or "" for cell in cells["silent"]] == ["", ""]

@@ -243,12 +243,18 @@ def definition(
 
 
 _TEKTON: Final = "tekton.dev/v1"
+_CONDITION: Final = 'status.conditions[?(@.type=="{}")].status'
 _AGE: Final = Column("Age", "metadata.creationTimestamp", "date")
 
+
+def _conditions(*types: str) -> tuple[Column, ...]:
+    return (*(Column(name, _CONDITION.format(name)) for name in types), _AGE)
+
+
 CUSTOM: Final = (
-    definition("EventSource", "eventsources", ("es",), status=True),
-    definition("Sensor", "sensors", ("sn",), status=True),
-    definition("EventBus", "eventbus", ("eb",), status=True),
+    definition("EventSource", "eventsources", ("es",), status=True, columns=_conditions("Ready", "Listening")),
+    definition("Sensor", "sensors", ("sn",), status=True, columns=_conditions("Ready", "Acting")),
+    definition("EventBus", "eventbus", ("eb",), status=True, columns=_conditions("Configured", "Deployed")),
     definition(
         "Workflow",
         "workflows",

@@ -7,6 +7,7 @@ additionalPrinterColumns; ages are printed by the server, as Kubernetes does.
 from __future__ import annotations
 
 import calendar
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal
@@ -84,8 +85,23 @@ def table(
     return {"kind": "Table", "apiVersion": _META, "metadata": meta, "columnDefinitions": heads if headed else None, "rows": rows}
 
 
+_CHOSEN: Final = re.compile(r"""(?P<list>[^\[]+)\[\?\(@\.(?P<field>\w+)\s*==\s*["'](?P<value>[^"']*)["']\)\]\.?(?P<rest>.*)""")
+
+
+def _at(obj: Any, path: str) -> Any:
+    """The value at a column's path: dotted, with at most one choice of a list's item, as conditions are chosen by their type."""
+    chosen = _CHOSEN.fullmatch(path)
+    if chosen is None:
+        return at_path(obj, path)
+    items = at_path(obj, chosen["list"])
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict) and item.get(chosen["field"]) == chosen["value"]:
+            return at_path(item, chosen["rest"]) if chosen["rest"] else item
+    return None
+
+
 def _cell(obj: Mapping[str, Any], column: Column) -> Any:
-    found = at_path(obj, column.path)
+    found = _at(obj, column.path)
     if column.type == "date":
         return human_age(found) if isinstance(found, str) else ""
     if found is None:
