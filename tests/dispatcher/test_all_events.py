@@ -130,6 +130,28 @@ class TestArguments:
         assert check(trigger_model().model_validate(entry), frozenset({"push"})) == []
 
 
+async def test_events_that_would_fill_the_memory_are_left_out_and_are_an_error_only_where_they_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    async with SqliteBus.open(tmp_path) as bus:
+        epoch = await bus.ledger.open_epoch()
+        sent = [event({"n": number, "much": "x" * (3 << 20)}, number) for number in range(1, 8)]
+        seen = [DependencyEvent(one.id, await bus.log.publish(one)) for one in sent]
+        made = Firing(firing_id(*KEY, {"push": "all"}), KEY, {"push": seen[-1]}, "push", more={"push": tuple(seen[:-1])})
+        await bus.ledger.settle(epoch, seen[-1].position, [Decision(sent[-1].id, seen[-1].position, firings=(made,))])
+        (claim,) = await bus.ledger.claim(1)
+
+    assert (claim.events["push"], claim.earlier) == (sent[-1], {})
+    assert applied(claim.events, dataKey="n") == "7"
+    for asked in (
+        every,
+        lambda events, _: applied(events, all=True, dataKey="#"),
+        lambda events, _: template_root(events, all_too=True),
+    ):
+        with pytest.raises(TriggerError, match=r"EventsTooLarge: all events of dependency push .* 18 MiB; .*transform.*within"):
+            asked(claim.events, "push")
+
+
 def test_every_of_a_plain_map_is_the_one_event() -> None:
     lone = {"push": event()}
     assert (every(lone, "push"), every(lone, "other")) == ((lone["push"],), ())

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import orjson
 
-from tiphys.errors import JsonError
+from tiphys.errors import JsonError, TriggerError
 from tiphys.languages import gjson, gojson, gotemplate_names
 
 __all__ = ["ALL", "DEFAULT_BUS", "NOT_JSON", "Event", "Events", "every", "rfc3339", "rfc3339_now", "template_root"]
@@ -113,21 +113,32 @@ class Event:
 
 class Events(dict[str, Event]):
     """The events of a firing by dependency: the latest of each. `earlier` has, where there are several (`hold: all`), those before it,
-    oldest first."""
+    oldest first; those of `too_large` were left out, since they have so many bytes."""
 
-    __slots__ = ("earlier",)
+    __slots__ = ("earlier", "too_large")
 
-    def __init__(self, latest: Mapping[str, Event], earlier: Mapping[str, Sequence[Event]] | None = None) -> None:
+    def __init__(
+        self,
+        latest: Mapping[str, Event],
+        earlier: Mapping[str, Sequence[Event]] | None = None,
+        too_large: Mapping[str, int] | None = None,
+    ) -> None:
         super().__init__(latest)
         self.earlier: Mapping[str, Sequence[Event]] = earlier or {}
+        self.too_large: Mapping[str, int] = too_large or {}
 
 
 def every(events: Mapping[str, Event], name: str) -> tuple[Event, ...]:
-    """All events of a dependency, oldest first; none if it has none."""
+    """All events of a dependency, oldest first; none if it has none. Raises `TriggerError` `EventsTooLarge`."""
     latest = events.get(name)
     if latest is None:
         return ()
-    return (*events.earlier.get(name, ()), latest) if isinstance(events, Events) else (latest,)
+    if not isinstance(events, Events):
+        return (latest,)
+    if size := events.too_large.get(name):
+        text = f"all events of dependency {name} are asked for, and they have {size >> 20} MiB"
+        raise TriggerError("EventsTooLarge", f"{text}; keep what matters of each by a transform, or fewer of them by within")
+    return (*events.earlier.get(name, ()), latest)
 
 
 def template_root(events: Mapping[str, Event], *, all_too: bool = False) -> dict[str, Any]:
@@ -135,7 +146,7 @@ def template_root(events: Mapping[str, Event], *, all_too: bool = False) -> dict
     every `-`). A dependency whose event is not JSON is absent.
 
     With `all_too`, `all` has by the same names the list of the data of all its events, oldest first (`null` for one that is not JSON),
-    unless a dependency is called so.
+    unless a dependency is called so. Raises `TriggerError` then as `every` does.
     """
     root: dict[str, Any] = {}
     for name, event in events.items():

@@ -7,15 +7,16 @@ attempt can do better. Neither keeps others waiting.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tiphys.bus.event import Event, Events
+from tiphys.bus.event import Event
 from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target, TriggerKey
 from tiphys.bus.sqlite.acting import Begin, Resolve, cancel_some, end_firing
 from tiphys.bus.sqlite.claims import Claimed, Claims, Permits, Waiting
 from tiphys.bus.sqlite.deciding import Numbered
+from tiphys.bus.sqlite.firing_events import Large, events_from, positions_of, too_large
 from tiphys.bus.sqlite.gathering import close
 from tiphys.bus.sqlite.log import SqliteLog
 from tiphys.bus.sqlite.records import Damaged, firing_from_row, lane_key, target_from_text
@@ -23,7 +24,7 @@ from tiphys.bus.sqlite.store import Reader, Store
 from tiphys.bus.sqlite.transaction import Transaction, rows_text
 from tiphys.errors import StaleClaim
 
-__all__ = ["Acting", "events_from"]
+__all__ = ["Acting"]
 
 _STEP: Final = 256
 _DEAD: Final = 3
@@ -145,8 +146,8 @@ class Acting:
             if gathering := [number for number, one in ready.items() if one.gathers]:
                 await self._close(gathering)
                 ready |= await self._rows(gathering, now)
-        positions = {event.position: None for one in ready.values() for event in one.firing.every()}
-        events = await self._log.events_at(list(positions))
+        large = await too_large(self._store, [one.firing for one in ready.values()])
+        events = await self._log.events_at(positions_of([one.firing for one in ready.values()], large))
         found: list[Claim] = []
         for claimed in given:
             one = ready.get(claimed.number)
@@ -156,7 +157,7 @@ class Acting:
             elif any(event.position not in events for event in one.firing.events.values()):
                 await self._lose(claimed, one.firing)
             elif claims.claimed.get(claimed.number) is claimed:
-                found.append(_claim(claimed, one, events))
+                found.append(_claim(claimed, one, events, large))
         return found
 
     async def _close(self, numbers: list[int]) -> None:
@@ -342,18 +343,8 @@ class Acting:
         return cancelled
 
 
-def events_from(firing: Firing, there: Mapping[int, Event]) -> Events:
-    """A firing's events out of those at their positions. An earlier one that is not there is left out."""
-    latest = {name: there[seen.position].transformed(seen.transformed) for name, seen in firing.events.items()}
-    earlier = {
-        name: tuple(there[seen.position].transformed(seen.transformed) for seen in more if seen.position in there)
-        for name, more in firing.more.items()
-    }
-    return Events(latest, earlier)
-
-
-def _claim(claimed: Claimed, one: _Ready, events: dict[int, Event]) -> Claim:
-    mine = events_from(one.firing, events)
+def _claim(claimed: Claimed, one: _Ready, events: dict[int, Event], large: Large) -> Claim:
+    mine = events_from(one.firing, events, large)
     return Claim(
         firing=one.firing,
         token=claimed.token,

@@ -24,11 +24,12 @@ from tiphys.bus.ledger import (
     Suspension,
     Trial,
 )
-from tiphys.bus.sqlite.claiming import Acting, events_from
+from tiphys.bus.sqlite.claiming import Acting
 from tiphys.bus.sqlite.claims import Permits
 from tiphys.bus.sqlite.cursors import Cursors
 from tiphys.bus.sqlite.deciding import Settle, SettleDeferred
 from tiphys.bus.sqlite.deferring import Deferring
+from tiphys.bus.sqlite.firing_events import events_from, positions_of, too_large
 from tiphys.bus.sqlite.holding import drop_held, release_held
 from tiphys.bus.sqlite.journal import Journal
 from tiphys.bus.sqlite.log import SqliteLog
@@ -122,11 +123,12 @@ class SqliteLedger(Ledger):
 
     async def events_of(self, firing: Firing) -> Events:
         """As `Ledger.events_of`."""
-        there = await self._log.events_at(list({seen.position: None for seen in firing.every()}))
+        large = await too_large(self._store, [firing])
+        there = await self._log.events_at(positions_of([firing], large))
         for seen in firing.events.values():
             if seen.position not in there:
                 raise UnknownRecord("event", seen.id)
-        return events_from(firing, there)
+        return events_from(firing, there, large)
 
     async def held_event(self, held: Held) -> Event:
         """As `Ledger.held_event`."""

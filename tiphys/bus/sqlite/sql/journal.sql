@@ -91,3 +91,6 @@ SELECT number, position, triggers, actor FROM replays WHERE settled = 0 ORDER BY
 
 -- name: damaged
 SELECT kind, key, reason, found, content FROM damaged ORDER BY number;
+
+-- name: bytes_at
+SELECT sum(size) FROM events WHERE position IN (SELECT value FROM json_each(:positions));
