@@ -125,6 +125,17 @@ def test_other_kinds_are_none_of_its_business() -> None:
     assert moved == []
 
 
+def test_the_finalizers_of_argo_events_do_not_come_along() -> None:
+    finalizers = ["sensor-controller", "somebody-elses"]
+    spec = {
+        "dependencies": [{"name": "a", "eventSourceName": "s", "eventName": "e"}],
+        "triggers": [{"template": {"name": "t", "log": {}}}],
+    }
+    (moved,), _ = planned({"kind": "Sensor", "metadata": {"name": "one", "finalizers": finalizers}, "spec": spec})
+    assert moved.objects[0]["metadata"]["finalizers"] == ["somebody-elses"]
+    assert "metadata.finalizers" in [text.partition(":")[0] for text in lines(moved, "differs")]
+
+
 # CronWorkflows
 
 

@@ -10,7 +10,7 @@ from tiphys.app.adoption import LABEL
 from tiphys.app.lint import Finding, lint_documents
 from tiphys.app.moving.cronworkflows import move_cron_workflow
 from tiphys.app.moving.eventbindings import move_event_bindings
-from tiphys.app.moving.remarks import Moved, Remark, Weight, bare_metadata
+from tiphys.app.moving.remarks import FINALIZERS, Moved, Remark, Weight, bare_metadata
 from tiphys.app.templates import TEMPLATE_KINDS
 from tiphys.schema.loader import Document
 
@@ -92,6 +92,9 @@ def _as_it_is(moved: Moved, findings: Sequence[Finding]) -> None:
     if moved.kind == "EventBus":
         moved.say("note", "spec", "its events are kept in Tiphys' own log", "delete it when the last Sensor has moved")
         return
+    if any(one in FINALIZERS for one in (obj.get("metadata") or {}).get("finalizers") or ()):
+        text = "argo-events' finalizer holds up its deletion once its controller is gone"
+        moved.say("differs", "metadata.finalizers", text, "take it off when it has moved (docs/migration.md)")
     moved.objects = [{"apiVersion": obj["apiVersion"], "kind": moved.kind, "metadata": metadata, "spec": obj.get("spec")}]
     if moved.kind == "Sensor":
         _of_sensor(moved, spec)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from tiphys.app.admission import API_VERSION
+from tiphys.app.casefiles import belongs_to_case
 from tiphys.app.dryrun.yaml_text import dump_yaml
 from tiphys.app.moving.planning import READ
 from tiphys.app.moving.remarks import BOOKKEEPING
@@ -35,7 +36,8 @@ def read_files(paths: Sequence[Path]) -> list[Document]:
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(one for one in path.rglob("*") if one.suffix in _SUFFIXES and one.is_file())
+            files = sorted(one for one in path.rglob("*") if one.suffix in _SUFFIXES and one.is_file())
+            yield from (one for one in files if not belongs_to_case(one, path))
         elif path.is_file():
             yield path
         else:

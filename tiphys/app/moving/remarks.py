@@ -8,10 +8,12 @@ from typing import Any, Final, Literal
 
 from tiphys.schema.loader import Document
 
-__all__ = ["BOOKKEEPING", "Moved", "Remark", "Weight", "bare_metadata"]
+__all__ = ["BOOKKEEPING", "FINALIZERS", "Moved", "Remark", "Weight", "bare_metadata"]
 
 Weight = Literal["by hand", "differs", "note"]
 BOOKKEEPING: Final = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink", "ownerReferences")
+FINALIZERS: Final = ("eventsource-controller", "sensor-controller", "eventbus-controller")
+"""What argo-events' controllers put on their objects, and nobody takes off when they are gone."""
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -57,6 +59,9 @@ def bare_metadata(metadata: dict[str, Any], namespace: str) -> dict[str, Any]:
     """Metadata as a person would have written it, without what servers and kubectl keep in it."""
     kept = {key: value for key, value in metadata.items() if key not in BOOKKEEPING}
     kept["namespace"] = namespace
+    finalizers = [one for one in kept.pop("finalizers", None) or () if one not in FINALIZERS]
+    if finalizers:
+        kept["finalizers"] = finalizers
     annotations = {key: value for key, value in (kept.get("annotations") or {}).items() if key != _LAST_APPLIED}
     kept.pop("annotations", None)
     return {**kept, "annotations": annotations} if annotations else kept
