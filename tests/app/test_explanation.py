@@ -114,6 +114,17 @@ async def test_a_key_of_once_that_has_fired_names_the_firing_and_one_that_cannot
             assert shown["verdicts"][0]["why"] in texts(explanation_tree(shown))
 
 
+@pytest.mark.parametrize("limit", ["order: {key: '{{ .a.sha }}'}", "debounce: {wait: 1h, key: '{{ .a.sha }}'}"])
+async def test_a_key_that_tells_firings_apart_and_cannot_be_made_says_why(tmp_path: Path, limit: str) -> None:
+    trigger = f"{{template: {{name: both, conditions: a, log: {{}}}}, {limit}}}"
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(SENSOR.replace("- template: {name: both, log: {}}", f"- {trigger}"))
+        shown = await explained(parts, event(b'{"ref":"main"}'))
+        assert shown["verdicts"][0]["outcome"] == "errored"
+        assert "order, concurrency, debounce or batch cannot be made" in shown["verdicts"][0]["why"]
+        assert "sha" in shown["verdicts"][0]["why"]
+
+
 async def test_what_the_process_ended_at_is_not_run_again_to_be_explained(tmp_path: Path) -> None:
     async with running(tmp_path, grace=60) as parts:
         await parts.put(FILTERED)

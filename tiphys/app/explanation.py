@@ -14,7 +14,6 @@ import orjson
 from sensors.conditions import NoJoinKey
 from sensors.filters.finding import Judgement
 from sensors.manifest import OpaqueTrigger, SensorSpec
-from sensors.once import OnceKey
 from sensors.program import SensorProgram, TriggerProgram
 from sensors.scripts import Program, Runner
 from tiphys.app.describing import Waits, describe_event, describe_finding, describe_firing, for_nothing, instant
@@ -129,8 +128,8 @@ def _beyond_filters(
     elif verdict.kind is VerdictKind.ONCE:
         earlier = ", ".join(one.firing for one in record.repeats if one.trigger == trigger.key)
         found["why"] = f"what has this key of once has fired already: {earlier}"
-    elif verdict.kind is VerdictKind.ERRORED and trigger.once is not None:
-        found["why"] = _without_key(trigger.once, trigger.condition.names, dependency, event)
+    elif verdict.kind is VerdictKind.ERRORED and trigger.keyed:
+        found["why"] = _without_key(trigger, dependency, event)
     return found
 
 
@@ -174,14 +173,18 @@ def _refused(record: EventRecord, trigger: TriggerProgram, dependency: str) -> d
     return {"why": "the trigger refused the firing; the reason is no longer recorded"}
 
 
-def _without_key(once: OnceKey, names: Sequence[str], dependency: str, event: Event) -> str:
-    """Why a key of `once` could not be made. The events that were held beside this one are no longer known."""
-    if set(names) == {dependency}:
-        try:
-            once.render({dependency: event})
-        except TemplateError as error:
-            return f"the key of once cannot be made: {error}"
-    return f"the key of once could not be made from the events of {', '.join(names)}"
+def _without_key(trigger: TriggerProgram, dependency: str, event: Event) -> str:
+    """Why a key of a firing could not be made. The events that were held beside this one are no longer known."""
+    keys = {"once": trigger.once, "order, concurrency, debounce or batch": trigger.lane}
+    names = trigger.condition.names
+    for of, key in keys.items():
+        if key is not None and set(names) == {dependency}:
+            try:
+                key.render({dependency: event})
+            except TemplateError as error:
+                return f"the key of {of} cannot be made: {error}"
+    of = " or ".join(of for of, key in keys.items() if key is not None)
+    return f"the key of {of} could not be made from the events of {', '.join(names)}"
 
 
 def compiled(kept: Kept) -> SensorProgram:

@@ -280,6 +280,14 @@ def _trigger(name: str, names: tuple[str, ...]) -> st.SearchStrategy[Map]:
             ),
             8,
         ),
+        order=_maybe(st.sampled_from(("strict", {"key": keys[0]}, {"key": "{{ .push | toJson }}"}, "key")), 8),
+        concurrency=_maybe(st.sampled_from(({"max": 1}, {"max": 2, "key": keys[-1], "policy": "replace"}, {"max": 0})), 8),
+        debounce=_maybe(
+            st.sampled_from(("30s", "10m", {"wait": "8m", "max": "20m", "key": keys[0]}, {"wait": "1s", "max": "1ns"})), 12
+        ),
+        batch=_maybe(
+            st.sampled_from(({"size": 2, "wait": "5m"}, {"size": 3, "wait": "1h", "key": keys[0]}, {"size": 1, "wait": "1s"})), 12
+        ),
         retryStrategy=_maybe(st.just({"steps": 2, "duration": "1s"}), 6),
         atLeastOnce=_maybe(st.booleans(), 6),
     )
