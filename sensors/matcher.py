@@ -42,6 +42,7 @@ __all__ = ["Matcher"]
 
 _log = structlog.get_logger(__name__)
 _CRASHES: Final = 3
+_DEATHS: Final = 3
 Observer = Callable[[Event, Decision], None]
 
 
@@ -193,9 +194,10 @@ class Matcher:
                     await self._one_by_one(batch)
 
     async def _one_by_one(self, batch: Sequence[Stored]) -> None:
-        """The process has ended at this batch again and again. An event that was first and alone and ended it once more is the culprit."""
+        """The process has ended at this batch again and again. An event that was first and alone and ended it three times more is the
+        culprit: less would not tell it from a process that is killed for another reason."""
         first, *others = batch
-        if first.attempt > _CRASHES + 1:
+        if first.attempt > _CRASHES + _DEATHS:
             await self._set_aside(first)
         else:
             await self._batch([first])

@@ -2,8 +2,8 @@
 what we are built on), and then nothing behind it would ever be decided.
 
 As the log does with its batches: what was first in line at more than three starts is tried alone, with a note in the ledger before and
-nothing else decided meanwhile. If the process dies over it once more, the next one finds the note and sets that row aside, named and
-counted. A row that is broken off in order (a stop, scripts that cannot be run) is not suspected for it.
+nothing else decided meanwhile. If three processes die over it then, the next one finds the notes and sets that row aside, named and
+counted; less would not tell it from a process that is killed for another reason. A row that is broken off in order (a stop, scripts that cannot be run) is not suspected for it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ __all__ = ["Suspicion"]
 
 _log = structlog.get_logger(__name__)
 _STARTS: Final = 3
+_DEATHS: Final = 3
 
 
 class Suspicion:
@@ -40,9 +41,9 @@ class Suspicion:
     async def load(self) -> None:
         """Count this start."""
         for trial in await self._ledger.trials():
-            if trial.alone:
+            if trial.alone >= _DEATHS:
                 self._guilty.add((trial.number, trial.trigger is None))
-            elif trial.starts > _STARTS:
+            elif trial.alone or trial.starts > _STARTS:
                 if trial.trigger is None:
                     self.replays = True
                 else:

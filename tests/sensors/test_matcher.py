@@ -185,7 +185,7 @@ async def test_an_event_that_ends_the_process_again_and_again_is_set_aside_and_t
         first = (await anext(reader))[0]
         assert first.attempt == 4
         await bus.ledger.settle(await bus.ledger.open_epoch(), first.position, [])
-    await _die_at(tmp_path, 4)
+    await _die_at(tmp_path, 6)
     async with running(tmp_path, program) as now:
         await now.settled("a3")
         assert await now.kinds("a2") == [VerdictKind.SET_ASIDE]
