@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import orjson
 
-NAMES: Final = ("bus", "ingest", "matching", "settling", "filters", "latency", "dispatching", "memory", "start")
+NAMES: Final = ("bus", "ingest", "matching", "settling", "filters", "latency", "dispatching", "dead_targets", "memory", "start")
 
 
 async def run(names: list[str]) -> list[dict[str, Any]]:

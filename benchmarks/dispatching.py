@@ -39,7 +39,7 @@ from tiphys.emulator.kubeconfig import kubeconfig
 from tiphys.errors import SecretError
 from tiphys.schema.secret import ConfigMapRef, SecretRef, Secrets
 
-__all__ = ["measure"]
+__all__ = ["ActingServices", "measure"]
 
 SMALL: Final = 5_000
 LARGE: Final = 100_000
@@ -72,7 +72,9 @@ class _NoSecrets:
 
 
 @dataclass
-class _Services(Services):
+class ActingServices(Services):
+    """What the triggers of a benchmark use."""
+
     kube: Kube | None = None
     secrets: Secrets = field(default_factory=_NoSecrets)
     templates: Templates | None = None
@@ -138,7 +140,7 @@ async def _drain(config: Path, namespace: str, obj: dict[str, Any], count: int) 
             dispatcher = Dispatcher(bus.ledger, epoch, DispatcherSettings(), counting)
             spec = trigger_model().model_validate(_trigger(obj))
             for key in keys:
-                dispatcher.set_trigger(key, TriggerProgram(key, spec, _Services(kube)))
+                dispatcher.set_trigger(key, TriggerProgram(key, spec, ActingServices(kube)))
             before = _pss()
             began = time.perf_counter()
             running = asyncio.create_task(dispatcher.run())

@@ -232,6 +232,13 @@ class Lanes:
                 del self._replacing[label]
                 self._turns.pop(label, None)
 
+    def replacing(self, firing: Firing) -> str:
+        """What a firing that is under way waits for in `make_room`, for people; empty if for nothing."""
+        for label, waiting in self._replacing.items():
+            if any(one.id == firing.id for one in waiting):
+                return f"what it replaces to end: {', '.join(map(str, self.live.running(label)[:3]))}"
+        return ""
+
     async def _terminate(self, program: TriggerProgram, running: Running) -> None:
         """As `argo terminate` does. Raises `ClientError`."""
         if running.ending or program.services.kube is None:

@@ -1,6 +1,7 @@
 """The dispatcher: takes due firings from the ledger, carries them out, records what came of it.
 
-One loop claims; each claimed firing is a task of its own, at most 16 of a trigger and 256 in all. Why it is built so:
+One loop claims; each claimed firing is a task of its own, at most 16 of a trigger and 256 in all, beside the first of each trigger. Why it
+is built so:
 
 * A trigger that has as many under way as it may is named as busy when claiming, so that its backlog stays in the ledger and holds back
   nobody else's. The claim waits in the ledger; it is only asked anew when a trigger stops being busy. Nothing is polled.
@@ -46,12 +47,14 @@ __all__ = ["Dispatcher", "DispatcherSettings", "DispatcherStats", "ServerStats"]
 _log = structlog.get_logger(__name__)
 ResultT = TypeVar("ResultT")
 _ASK_AGAIN: Final = 30.0
+_BEYOND: Final = 16
 _NO_OBSERVER: Final = Observer()
 
 
 @dataclass(frozen=True, slots=True)
 class DispatcherSettings:
-    """Limits: firings under way per trigger and in all; seconds for one attempt, and for which a claim holds between renewals."""
+    """Limits: firings under way per trigger, and in all beside the first of each trigger; seconds for one attempt, and for which a claim
+    holds between renewals."""
 
     per_trigger: int = 16
     in_all: int = 256
@@ -229,10 +232,10 @@ class Dispatcher:
         return DispatcherStats(len(self._running), sum(map(len, self._waiting.values())), tuple(sorted(self._parked)), servers)
 
     def waits(self, firing: Firing) -> str:
-        """What a firing that is due waits for, for people; empty if it is under way, or waits for nothing but its turn."""
+        """What a firing that is due waits for, for people; empty if it is being carried out, or waits for nothing but its turn."""
         key = firing.key
         if any(held.claim.firing.id == firing.id for held in self._running):
-            return ""
+            return self._lanes.replacing(firing)
         if (suspended := self._suspended.get(key)) is not None:
             return f"its trigger to be resumed: it is {suspended.why} (onResume: {suspended.on_resume})"
         if why := self._gates.why(key):
@@ -299,15 +302,17 @@ class Dispatcher:
         """New claims; empty when something changed meanwhile."""
         self._changed.clear()
         settings = self._settings
-        free = settings.in_all - len(self._running)
-        if free <= 0:
+        if len(self._running) >= settings.in_all * _BEYOND:
             await self._changed.wait()
             return []
-        limit, gates = min(free, settings.per_trigger), self._gates
+        free, gates = settings.in_all - self._beside_others(), self._gates
+        limit, busy = min(free, settings.per_trigger), self._busy()
+        if free <= 0:  # where dead targets hold all places, a trigger that has nothing under way gets one all the same
+            limit, busy = settings.per_trigger, busy | self._per_key.keys()
         asking = asyncio.create_task(
             self._ledger.claim(
                 limit,
-                busy=self._busy(),
+                busy=busy,
                 room=gates.room,
                 in_order=gates.in_order,
                 retried=gates.retried,
@@ -369,14 +374,10 @@ class Dispatcher:
     def _start(self, tasks: asyncio.TaskGroup) -> None:
         """Start what has a place, the triggers taking turns."""
         ready = deque(self._waiting)
-        while ready and len(self._running) < self._settings.in_all:
+        while ready and len(self._running) < self._settings.in_all * _BEYOND:
             key = ready.popleft()
             program, line = self._programs[key], self._waiting[key]
-            if (
-                self._per_key[key] >= self._settings.per_trigger
-                or not self._gates.open(key)
-                or not self._server_open(program.server)
-            ):
+            if self._full(key) or not self._gates.open(key) or not self._server_open(program.server):
                 continue
             suspended = self._suspended.get(key)
             if suspended is not None and not suspended.ripe([held.claim for held in line]):
@@ -410,8 +411,18 @@ class Dispatcher:
 
     def _at_a_limit(self, key: TriggerKey, server: str) -> bool:
         settings = self._settings
-        full = self._per_key[key] >= settings.per_trigger or len(self._running) >= settings.in_all
+        full = self._per_key[key] >= settings.per_trigger or self._beside_others() >= settings.in_all
         return full or not self._server_open(server)
+
+    def _beside_others(self) -> int:
+        """How many are under way beside another of their trigger: the first of each is counted for itself, so that slow targets, however
+        many triggers have them, leave a place to one that has nothing under way."""
+        return len(self._running) - len(self._per_key)
+
+    def _full(self, key: TriggerKey) -> bool:
+        """Whether a trigger has as many under way as it may now."""
+        count = self._per_key[key]
+        return count >= self._settings.per_trigger or (count > 0 and self._beside_others() >= self._settings.in_all)
 
     def _server_open(self, server: str) -> bool:
         pace = self._paces.get(server)

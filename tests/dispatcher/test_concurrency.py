@@ -248,6 +248,7 @@ async def test_of_several_that_wait_to_replace_the_newest_is_carried_out(cluster
             while not (await cluster.workflows())[0]["spec"].get("shutdown"):
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)
+        assert first["metadata"]["name"] in cluster.dispatcher.waits(later[-1])
         await cluster.end(first, "Failed")
         await cluster.grown(2)
         await until(lambda: len(cluster.seen.outcomes) == 7)

@@ -73,6 +73,13 @@ def for_nothing(_: Firing) -> str:
     return ""
 
 
+def _waits(record: FiringRecord, waits: Callable[[Firing], str]) -> str:
+    """What an unfinished firing waits for, beside its next attempt."""
+    if record.not_before <= time.time():
+        return waits(record.firing)
+    return "" if record.attempts else f"others to join it or to take its place, until {instant(record.not_before)}"
+
+
 def describe_firing(record: FiringRecord, waits: Waits = for_nothing) -> dict[str, Any]:
     """A firing as the API shows it. `waits` says what one that is due waits for."""
     firing = record.firing
@@ -89,7 +96,7 @@ def describe_firing(record: FiringRecord, waits: Waits = for_nothing) -> dict[st
         "ended": instant(record.ended),
         "attempts": record.attempts,
         "next": instant(record.not_before) if unfinished else "",
-        "waits": waits(firing) if unfinished and record.not_before <= time.time() else "",
+        "waits": _waits(record, waits) if unfinished else "",
         "target": str(record.target) if record.target else "",
         "replay": firing.replay,
         "dlq": firing.dlq,
