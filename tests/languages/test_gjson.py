@@ -454,3 +454,20 @@ def test_the_decoded_document_is_not_sure_of_more_than_the_text_says(text: str, 
 def test_the_quick_way_of_reading_escapes_says_what_the_slow_one_does(parts: list[bytes]) -> None:
     text = b"".join(parts)
     assert scan.unescape(text) == scan._unescape(text)
+
+
+TOKENS = rb'1 -0.5 1e400 "a" true null [ ] { } , : "k": 01 NaN "\ud800" "\u12"'.split(b" ")
+
+
+@given(st.lists(st.sampled_from([*TOKENS, b" ", b"\n"]), max_size=9))
+def test_what_is_valid_is_what_pythons_own_reader_takes_but_for_its_constants(tokens: list[bytes]) -> None:
+    def refuse(name: str) -> float:
+        raise ValueError(name)
+
+    text = b"".join(tokens)
+    try:
+        json.loads(text, parse_constant=refuse)
+    except ValueError:
+        assert not gjson.valid(text)
+    else:
+        assert gjson.valid(text)

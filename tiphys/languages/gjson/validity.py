@@ -15,6 +15,9 @@ _SCALAR: Final = _STRING + rb"|-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][+-]?[0
 _SKIP: Final = re.compile(_SPACE)
 _VALUE: Final = re.compile(rb"%b(?:(%b)|([{\[]))%b" % (_SPACE, _SCALAR, _SPACE))
 _KEY: Final = re.compile(rb"%b%b%b:" % (_SPACE, _STRING, _SPACE))
+# what stands before a comma, as many as there are, in one go
+_ITEMS: Final = re.compile(rb"(?:%b(?:%b)%b,)*+" % (_SPACE, _SCALAR, _SPACE))
+_MEMBERS: Final = re.compile(rb"(?:%b%b%b:%b(?:%b)%b,)*+" % (_SPACE, _STRING, _SPACE, _SPACE, _SCALAR, _SPACE))
 
 
 def valid(text: bytes) -> bool:
@@ -41,11 +44,9 @@ def _valid(text: bytes) -> bool:
                 i = _spaces(text, i + 1)
             else:
                 closers.append(closer)
-                if closer == 0x7D:
-                    key = _KEY.match(text, i)
-                    if key is None:
-                        return False
-                    i = key.end()
+                i = _next(text, i, closer)
+                if i < 0:
+                    return False
                 continue
         while closers and i < size and text[i] == closers[-1]:
             closers.pop()
@@ -54,12 +55,19 @@ def _valid(text: bytes) -> bool:
             return i == size
         if i >= size or text[i] != 0x2C:
             return False
-        i += 1
-        if closers[-1] == 0x7D:
-            key = _KEY.match(text, i)
-            if key is None:
-                return False
-            i = key.end()
+        i = _next(text, i + 1, closers[-1])
+        if i < 0:
+            return False
+
+
+def _next(text: bytes, i: int, closer: int) -> int:
+    """Where the next value begins that is no scalar or stands last, past its key; -1 without a key."""
+    if closer == 0x5D:
+        run = _ITEMS.match(text, i)
+        return run.end() if run else i
+    members = _MEMBERS.match(text, i)
+    key = _KEY.match(text, members.end() if members else i)
+    return key.end() if key else -1
 
 
 def _spaces(text: bytes, i: int) -> int:
