@@ -77,6 +77,7 @@ class GitSource(Source[GitSpec]):
     key = "git"
     event_type = "git"
     spec = GitSpec
+    members = frozenset(("body", "metadata"))
 
     def __init__(self, spec: GitSpec, context: Context, client: git.Git | None = None) -> None:
         super().__init__(spec, context)

@@ -351,3 +351,12 @@ def test_a_name_that_several_files_have_means_the_nearest(tmp_path: Path) -> Non
     assert {one.rule for one in lint_paths([tmp_path], "argo")} == {"TIP110"}
     (tmp_path / "two" / "source.yaml").unlink()
     assert {one.rule for one in lint_paths([tmp_path], "argo")} == {"TIP110", "TIP112"}
+
+
+@pytest.mark.parametrize("name", ["hoks", "hoooks", "hocks", "hosok", "hook"])
+def test_a_source_that_is_one_letter_apart_is_what_was_meant(name: str) -> None:
+    quiet = SENSOR.replace("command: [sh, -c]", "command: [git]")
+    found = lint(SIGNED, quiet.replace("eventSourceName: hooks", f"eventSourceName: {name}"))
+    expected = [] if name == "hosok" else [("TIP112", "warning", "did you mean hooks?")]
+    assert [(one.rule, one.level, one.remedy) for one in found] == expected
+    assert lint(SIGNED, quiet.replace("eventSourceName: hooks", "eventSourceName: hooky-x")) == []

@@ -50,6 +50,15 @@ class Neighbours:
             return None
         return found[0]
 
+    def alike(self, kind: str, name: str, near: Document) -> str:
+        """A name of an object in the same folder that is one letter apart; empty if there is none, or one of this very name anywhere."""
+        if (kind, name) in self._by:
+            return ""
+        there = [
+            one for (other, one), found in self._by.items() if other == kind and any(_folder(d) == _folder(near) for d in found)
+        ]
+        return next((one for one in there if _one_letter_apart(name, one)), "")
+
     def declared(self, document: Document) -> Declared:
         """What a template declares, read once."""
         key = id(document)
@@ -87,6 +96,16 @@ class NeighbouringTemplates:
 def _written(document: Document) -> bool:
     metadata: Any = document.object.get("metadata")
     return isinstance(metadata, Mapping) and bool(metadata.get("namespace"))
+
+
+def _one_letter_apart(one: str, other: str) -> bool:
+    """Whether a letter is missing, too much, another, or has changed places with its neighbour."""
+    short, long = sorted((one, other), key=len)
+    start = next((at for at, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    if len(long) - len(short) == 1:
+        return short[start:] == long[start + 1 :]
+    swapped = long[:start] + long[start + 1 : start + 2] + long[start : start + 1] + long[start + 2 :]
+    return len(long) == len(short) and (short[start + 1 :] == long[start + 1 :] or short == swapped)
 
 
 def _folder(document: Document) -> PurePath:

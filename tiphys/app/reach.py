@@ -32,6 +32,9 @@ def unreached(document: Document, namespace: str, neighbours: Neighbours) -> Ite
         path = f"spec.dependencies[{index}]"
         name, event = dependency.get("eventSourceName"), dependency.get("eventName")
         source = neighbours.find("EventSource", space, name, document, strictly=True) if isinstance(name, str) and name else None
+        if source is None and isinstance(name, str) and (alike := neighbours.alike("EventSource", name, document)):
+            text = f"{shorten(name)} is no EventSource among these files; did you mean {alike}?"
+            yield _notice("warning", f"{path}.eventSourceName", text, FaultKind.SOURCE_MISMATCH)
         if source is None or not isinstance(event, str):
             continue
         listed = {

@@ -170,7 +170,9 @@ def lint(
 
 @app.command("import")
 def import_(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Files and folders of manifests; without one a cluster is read.")] = None,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Files and folders of manifests; without one a cluster is read.")
+    ] = None,
     kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig of the cluster.", show_default=False)] = None,
     context: Annotated[str, typer.Option(help="Context within the kubeconfig.", show_default=False)] = "",
     namespaces: Annotated[list[str] | None, typer.Option("--namespaces", help="Only this namespace; may be repeated.")] = None,
