@@ -57,8 +57,9 @@ class _Services:
 
 
 class Parts:
-    def __init__(self, bus: SqliteBus, matcher: Matcher, catalog: Catalog, room: Room) -> None:
+    def __init__(self, bus: SqliteBus, matcher: Matcher, catalog: Catalog, room: Room, dispatcher: Dispatcher) -> None:
         self.bus, self.matcher, self.catalog, self.room = bus, matcher, catalog, room
+        self.dispatcher = dispatcher
 
     async def put(self, text: str, origin: str = "test") -> None:
         for document in load_documents(text, "m.yaml").all():
@@ -92,7 +93,7 @@ async def running(folder: Path, *, grace: float, clock: Callable[[], float] = ti
         await catalog.load_kept()
         deciding = asyncio.create_task(matcher.run())
         try:
-            yield Parts(bus, matcher, catalog, room)
+            yield Parts(bus, matcher, catalog, room, dispatcher)
         finally:
             deciding.cancel()
             with contextlib.suppress(asyncio.CancelledError):

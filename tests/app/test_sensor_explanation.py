@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,11 +43,9 @@ spec:
 """
 
 
-async def explained(
-    parts: Parts, name: str = "deploy", namespace: str = "", last: int = 10, clock: Callable[[], float] = time.time
-) -> dict[str, Any]:
-    sight = Sight(parts.bus.ledger, parts.matcher, lambda: parts.catalog.entries, parts.room.health, clock=clock)
-    return await explain_sensor(sight, name, namespace, last)
+async def explained(parts: Parts, name: str = "deploy", namespace: str = "", last: int = 10, **sight: Any) -> dict[str, Any]:
+    seen = Sight(parts.bus.ledger, parts.matcher, lambda: parts.catalog.entries, parts.room.health, **sight)
+    return await explain_sensor(seen, name, namespace, last)
 
 
 async def send(parts: Parts, subject: str, event_id: str, data: bytes = b"{}", source: str = "hooks") -> None:
@@ -85,6 +81,15 @@ async def test_a_trigger_says_what_it_holds_and_what_is_missing_now(tmp_path: Pa
         said = texts(sensor_tree(shown))
         for text in (*shown["findings"], "has no approval", "it is held still, and waits for approval"):
             assert text in said
+
+
+async def test_a_suspended_trigger_says_so_first(tmp_path: Path) -> None:
+    async with running(tmp_path, grace=60) as parts:
+        await parts.put(SENSOR.replace("name: both, log: {}}", "name: both, log: {}}\n    suspend: true"))
+        shown = await explained(parts, suspended=parts.dispatcher.suspended)
+
+        assert shown["triggers"][0]["suspended"] == "suspended by its manifest"
+        assert "trigger both: suspended by its manifest, onResume: " in shown["findings"][-1]
 
 
 async def test_the_last_events_come_newest_first_with_each_filter_and_no_more_than_asked_for(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from dispatcher.suspending import Suspended
 from eventsource.health import EntryHealth
 from sensors import Matcher, SensorProgram
 from sensors.program import DependencyProgram, TriggerProgram
@@ -23,15 +24,20 @@ from tiphys.app.catalog import Entry
 from tiphys.app.describing import Waits, describe_event, describe_firing, for_nothing, instant
 from tiphys.app.explanation import explain_verdict
 from tiphys.app.offers import Offers
+from tiphys.bus.firing import TriggerKey
 from tiphys.bus.ledger import EventRecord, FiringRecord, Held, Ledger, Verdict
 from tiphys.errors import SettingsError, UnknownRecord
 
 __all__ = ["Sight", "explain_sensor"]
 
 
+def _by_nobody(_: TriggerKey) -> Suspended | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Sight:
-    """What is to be seen of a running service."""
+    """What is to be seen of a running service. `suspended` says how a trigger is suspended, if it is."""
 
     ledger: Ledger
     matcher: Matcher
@@ -39,6 +45,7 @@ class Sight:
     sources: Callable[[], Sequence[EntryHealth]]
     scripts: Runner | None = None
     waits: Waits = for_nothing
+    suspended: Callable[[TriggerKey], Suspended | None] = _by_nobody
     clock: Callable[[], float] = time.time
 
 
@@ -142,14 +149,15 @@ async def _trigger(sight: Sight, trigger: TriggerProgram) -> dict[str, Any]:
     key, now = trigger.key, sight.clock()
     held = sight.matcher.held_events(key)
     firings = await sight.ledger.firings(namespace=key.namespace, sensor=key.sensor, trigger=key.trigger, limit=1)
-    deferred = sight.matcher.waiting().get(key, (0, 0))[1]
+    deferred, suspended = sight.matcher.waiting().get(key, (0, 0))[1], sight.suspended(key)
     groups = [_group(trigger, join, mine, now) for join, mine in _by_join(held).items()]
     if not groups and trigger.gate.holds and trigger.correlate is None:
         groups = [_group(trigger, "", (), now)]
     return {
         "trigger": key.trigger,
         "conditions": trigger.condition.text,
-        "state": _state(trigger, groups, firings, deferred),
+        "state": _state(trigger, groups, firings, deferred, suspended),
+        "suspended": suspended.why if suspended else "",
         "held": groups,
         "deferred": deferred,
         "reset": _next_reset(trigger, now) if trigger.gate.holds else "",
@@ -190,9 +198,15 @@ def _next_reset(trigger: TriggerProgram, now: float) -> str:
     return "" if at == math.inf else instant(at)
 
 
-def _state(trigger: TriggerProgram, groups: Sequence[dict[str, Any]], firings: Sequence[FiringRecord], deferred: int) -> str:
+def _state(
+    trigger: TriggerProgram,
+    groups: Sequence[dict[str, Any]],
+    firings: Sequence[FiringRecord],
+    deferred: int,
+    suspended: Suspended | None,
+) -> str:
     """In one sentence: when it fired last, and what it waits for."""
-    parts = []
+    parts = [f"{suspended.why}, onResume: {suspended.on_resume}, so what it fires is not carried out"] if suspended else []
     if firings:
         newest = firings[0]
         parts.append(f"fired last at {instant(newest.decided)} ({newest.firing.id}, {newest.state.value})")

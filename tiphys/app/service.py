@@ -24,6 +24,7 @@ import structlog
 
 from dispatcher.live import Live
 from dispatcher.queue import Dispatcher, DispatcherSettings
+from dispatcher.suspending import Suspended
 from dispatcher.trigger import Templates
 from eventsource.ingress import SHARED_PORT, Ingress, IngressSettings
 from eventsource.room import Room
@@ -46,7 +47,7 @@ from tiphys.app.settings import Settings
 from tiphys.app.suspending import Suspending
 from tiphys.app.templates import TEMPLATE_KINDS, KnownTemplates
 from tiphys.bus.event import Event
-from tiphys.bus.firing import Firing
+from tiphys.bus.firing import Firing, TriggerKey
 from tiphys.bus.ledger import Decision, Ledger
 from tiphys.bus.sqlite import SqliteBus, SqliteSettings
 from tiphys.clients import files, git
@@ -93,6 +94,7 @@ class Service:
         self.settings, self.ledger, self.room, self.catalog, self.metrics = settings, ledger, room, catalog, metrics
         self.scripts = scripts
         self.waits: Callable[[Firing], str] = for_nothing
+        self.suspended: Callable[[TriggerKey], Suspended | None] = lambda _: None
         self.ingress_port = 0
         self.api_port = 0
         self.tasks: set[asyncio.Task[None]] = set()
@@ -274,7 +276,7 @@ async def open_service(settings: Settings, observer: Observer | None = None) -> 
         accounts.on_allowed(catalog.hasten)
         stack.push_async_callback(catalog.aclose)
         service = Service(settings, bus.ledger, room, catalog, metrics, scripts, failed)
-        service.waits = dispatcher.waits
+        service.waits, service.suspended = dispatcher.waits, dispatcher.suspended
         suspending = Suspending(bus.ledger, dispatcher, lambda: [key for entry in catalog.entries for key in entry.triggers])
         await suspending.load()
         await _run(service, stack, matcher, dispatcher, ingress, kube, acting, accounts)
@@ -403,7 +405,15 @@ async def _api(service: Service, matcher: Matcher, suspending: Suspending) -> As
         service.overview,
         service.scripts,
         service.waits,
-        Sight(service.ledger, matcher, lambda: service.catalog.entries, service.room.health, service.scripts, service.waits),
+        Sight(
+            service.ledger,
+            matcher,
+            lambda: service.catalog.entries,
+            service.room.health,
+            service.scripts,
+            service.waits,
+            service.suspended,
+        ),
         suspending,
     )
     async with serve_api(facts, settings.api_host, settings.api_port, remote=settings.api_remote) as port:
