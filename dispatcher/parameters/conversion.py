@@ -25,8 +25,11 @@ WANTED: Final = {
 }
 """What each type asks for, in words."""
 
-_INTEGER: Final = re.compile(rb"(-?)0*([0-9]+)")
-_NUMBER: Final = re.compile(rb"(-?)0*([0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)")
+_ZEROS: Final = (
+    rb"(?:0(?=[0-9]))*+"  # possessive, as all that follows: a thousand zeros before a letter were tried in every division
+)
+_INTEGER: Final = re.compile(rb"(-?)%b([0-9]++)" % _ZEROS)
+_NUMBER: Final = re.compile(rb"(-?)%b([0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+)" % _ZEROS)
 _BOOLS: Final = {word: word.lower() for word in (b"true", b"True", b"TRUE", b"false", b"False", b"FALSE")}
 _MOST_DIGITS: Final = 4096
 

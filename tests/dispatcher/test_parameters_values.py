@@ -381,3 +381,16 @@ class TestPresets:
     @given(st.sampled_from(sorted(PATTERNS)), st.text(st.sampled_from(" \t\n;|&$`'\"<>(){}*?!\\"), min_size=1), st.text())
     def test_no_preset_takes_what_a_shell_reads(self, name: str, special: str, rest: str) -> None:
         assert not Shape(name).allows(f"a{special}{rest}")
+
+
+@pytest.mark.parametrize("wanted", ["int", "float"])
+@pytest.mark.parametrize("text", ["0" * 4095 + "x", "0" * 4000 + "." + "0" * 90 + "x", "1" * 4095 + "x", "-" + "0" * 4000 + "1e"])
+def test_zeros_without_end_are_no_number_and_are_gone_over_once(wanted: Any, text: str) -> None:
+    """A thousand of them, each more than half a second before: the zeros were divided in every way."""
+    assert [convert(gjson.Type.STRING, text.encode(), wanted) for _ in range(1000)] == [None] * 1000
+
+
+def test_zeros_before_a_number_go_and_one_that_is_all_of_it_stays() -> None:
+    assert convert(gjson.Type.STRING, b"000", "int") == (gjson.Type.NUMBER, b"0")
+    assert convert(gjson.Type.STRING, b"-0007", "int") == (gjson.Type.NUMBER, b"-7")
+    assert convert(gjson.Type.STRING, b"00.50", "float") == (gjson.Type.NUMBER, b"0.50")
