@@ -41,7 +41,8 @@ def problems(obj: dict[str, Any]) -> list[str]:
 
 
 def official_problems(obj: dict[str, Any]) -> list[str]:
-    """The same by the very schema of Argo Workflows. It has argo-events' objects too, in which fields of ours are let through."""
+    """The same by the very schema of Argo Workflows. It has EventSources and Sensors too, in which fields of ours are let
+    through, and no EventBus."""
     return [f"{error.json_path}: {error.message}" for error in _official_validator(obj["kind"]).iter_errors(obj)]
 
 

@@ -68,7 +68,9 @@ def test_every_object_is_what_the_schemas_ask(folder: Path) -> None:
 @every_folder
 @pytest.mark.skipif(not OFFICIAL, reason="ARGO_WORKFLOWS_SCHEMA does not name a copy of Argo Workflows' api/jsonschema/schema.json")
 def test_every_argo_object_is_what_argo_workflows_own_schema_asks(folder: Path) -> None:
-    found = {name(obj): official_problems(obj) for obj in objects(folder) if obj["apiVersion"] == ARGO}
+    found = {
+        name(obj): official_problems(obj) for obj in objects(folder) if obj["apiVersion"] == ARGO and obj["kind"] != "EventBus"
+    }
     assert {key: texts for key, texts in found.items() if texts} == {}
 
 
