@@ -18,15 +18,13 @@ the manifest loads, as far as that is known, and again before a run is made. Wha
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
-import orjson
-from pydantic import Discriminator, Field, RootModel, Tag, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from dispatcher import objects
-from dispatcher.arguments import Argument, ArgumentSpec, ArgumentValue, Scalar
-from dispatcher.parameters.showing import show
-from dispatcher.pipelines import API_VERSION, DeclaredParam, DeclaredRun, KnownRuns, ParamType, Pipelines, run_disagreement
+from dispatcher.pipelines import API_VERSION, DeclaredParam, DeclaredRun, KnownRuns, Pipelines, run_disagreement
+from dispatcher.runparams import Param, ParamValue, Value, param_faults, typed
 from dispatcher.trigger import Request, Services, Templates, Trigger, Work, register
 from tiphys.bus.event import Event, template_root
 from tiphys.bus.firing import Firing, Target
@@ -38,46 +36,6 @@ __all__ = ["RunRef", "Tekton", "TektonSpec"]
 
 _BINDINGS: Final = ("emptyDir", "persistentVolumeClaim", "volumeClaimTemplate", "configMap", "secret", "projected", "csi")
 _UNKNOWN: Final = DeclaredParam()
-
-Value = str | list[str] | dict[str, str]
-
-
-class ObjectValue(Model):
-    """A param of the type object: its values by key."""
-
-    object: dict[str, ArgumentValue]
-
-
-class ListValue(RootModel[list[ArgumentValue]]):
-    """A param of the type array: its values."""
-
-
-def _shape(value: Any) -> str | None:
-    if isinstance(value, list | ListValue):
-        return "[list]"
-    if isinstance(value, ObjectValue) or (isinstance(value, Mapping) and "object" in value):
-        return "[object]"
-    if isinstance(value, Mapping | ArgumentSpec):
-        return "[map]"
-    return "[scalar]" if isinstance(value, Scalar) else None
-
-
-ParamValue = Annotated[
-    Annotated[Scalar, Tag("[scalar]")]
-    | Annotated[ArgumentSpec, Tag("[map]")]
-    | Annotated[ListValue, Tag("[list]")]
-    | Annotated[ObjectValue, Tag("[object]")],
-    Discriminator(
-        _shape,
-        custom_error_type="problem",
-        custom_error_message="{text}",
-        custom_error_context={
-            "text": "must be a text, a number, true, false, a list or a map",
-            "remedy": "write text, {from: a-dependency, path: body.x}, a list of those, or {object: {key: text}}",
-        },
-    ),
-]
-"""A param as it stands in a manifest."""
 
 
 class RunRef(Model):
@@ -145,49 +103,6 @@ class TektonSpec(Model):
         return "Pipeline" if self.pipeline_ref is not None else "Task"
 
 
-class _Param:
-    """A compiled param."""
-
-    def __init__(self, name: str, written: Any) -> None:
-        self.name = name
-        self._list: list[Argument] | None = None
-        self._object: dict[str, Argument] | None = None
-        self._single: Argument | None = None
-        if isinstance(written, ListValue):
-            self._list = [Argument(f"{name}[{index}]", one) for index, one in enumerate(written.root)]
-        elif isinstance(written, ObjectValue):
-            self._object = {key: Argument(f"{name}.{key}", one) for key, one in written.object.items()}
-        else:
-            self._single = Argument(name, written)
-
-    @property
-    def arguments(self) -> Sequence[Argument]:
-        """All that it consists of."""
-        if self._single is not None:
-            return [self._single]
-        return self._list if self._list is not None else [*(self._object or {}).values()]
-
-    def value(self, events: Mapping[str, Event], root: Mapping[str, Any]) -> Value:
-        """Its value for these events. Raises `TriggerError`."""
-        if self._single is not None:
-            return self._single.value(events, root)
-        if self._list is not None:
-            return [one.value(events, root) for one in self._list]
-        return {key: one.value(events, root) for key, one in (self._object or {}).items()}
-
-
-def _param_faults(written: Mapping[str, Any], dependencies: frozenset[str], path: str) -> list[FieldError]:
-    parts: list[tuple[str, Any]] = []
-    for name, one in written.items():
-        if isinstance(one, ListValue):
-            parts += [(f"{path}.{name}[{index}]", each) for index, each in enumerate(one.root)]
-        elif isinstance(one, ObjectValue):
-            parts += [(f"{path}.{name}.object.{key}", each) for key, each in one.object.items()]
-        else:
-            parts.append((f"{path}.{name}", one))
-    return [fault for where, one in parts for fault in Argument.faults(where, one, dependencies, where)]
-
-
 @register
 class Tekton(Trigger[TektonSpec]):
     """Creates one PipelineRun or TaskRun for each firing."""
@@ -200,8 +115,8 @@ class Tekton(Trigger[TektonSpec]):
 
     def __init__(self, spec: TektonSpec, namespace: str, services: Services, *, impersonate: str | None = None) -> None:
         super().__init__(spec, namespace, services, impersonate=impersonate)
-        self._params = [_Param(name, value) for name, value in spec.params.items()]
-        self._ref_params = [_Param(name, value) for name, value in spec.ref.params.items()]
+        self._params = [Param(name, value) for name, value in spec.params.items()]
+        self._ref_params = [Param(name, value) for name, value in spec.ref.params.items()]
         every = [argument for param in (*self._params, *self._ref_params) for argument in param.arguments]
         self._asks_all = any(argument.asks_all for argument in every)
         self._pipelines = Pipelines(services)
@@ -211,7 +126,7 @@ class Tekton(Trigger[TektonSpec]):
         """Templates, paths and patterns that do not compile, dependencies that the sensor does not have, and workspaces that are bound
         to nothing or to several things."""
         where = "pipelineRef.params" if spec.pipeline_ref is not None else "taskRef.params"
-        faults = _param_faults(spec.params, dependencies, "params") + _param_faults(spec.ref.params, dependencies, where)
+        faults = param_faults(spec.params, dependencies, "params") + param_faults(spec.ref.params, dependencies, where)
         for name, binding in spec.workspaces.items():
             bound = [key for key in _BINDINGS if key in binding]
             if len(bound) != 1:
@@ -268,7 +183,7 @@ class Tekton(Trigger[TektonSpec]):
         """The run, if this firing made it."""
         return await objects.look(self.services.kube, target, firing)
 
-    def _values(self, params: Sequence[_Param], events: Mapping[str, Event]) -> dict[str, Value]:
+    def _values(self, params: Sequence[Param], events: Mapping[str, Event]) -> dict[str, Value]:
         root = template_root(events, all_too=self._asks_all)
         return {param.name: param.value(events, root) for param in params}
 
@@ -278,7 +193,7 @@ class Tekton(Trigger[TektonSpec]):
         title = f"{self.settings.kind} {self.settings.ref.name}"
         for path, text, remedy in run_disagreement(declared, title, values, self.settings.workspaces):
             raise TriggerError("ArgumentsDisagree", f"{path} {text}; {remedy}", transient=True)
-        return {name: _typed(name, value, declared.params.get(name, _UNKNOWN)) for name, value in values.items()}
+        return {name: typed(name, value, declared.params.get(name, _UNKNOWN)) for name, value in values.items()}
 
     def _object(self, values: Mapping[str, Value], ref: Mapping[str, Value]) -> dict[str, Any]:
         settings = self.settings
@@ -303,39 +218,3 @@ class Tekton(Trigger[TektonSpec]):
 
 def _listed(values: Mapping[str, Value]) -> list[dict[str, Any]]:
     return [{"name": name, "value": value} for name, value in values.items()]
-
-
-def _typed(name: str, value: Value, declared: DeclaredParam) -> Value:
-    """A value as its param takes it: the text of a list or of an object is one where that is declared. Raises `TriggerError`."""
-    if isinstance(value, str) and declared.type != "string":
-        value = _parsed(name, value, declared.type)
-    found: ParamType = "array" if isinstance(value, list) else "object" if isinstance(value, dict) else "string"
-    if found != declared.type:
-        text = f"params.{name} is of the type {found}, and {declared.type} is declared; correct one of the two"
-        raise TriggerError("ArgumentsDisagree", text, transient=True)
-    if declared.enum and value not in declared.enum:
-        allowed = ", ".join(map(repr, declared.enum))
-        text = f"params.{name}: {show(str(value), name)} is not one of {allowed}; filter such events out, or extend the enum"
-        raise TriggerError("ArgumentRefused", text)
-    if isinstance(value, dict) and (missing := sorted(declared.keys - value.keys())):
-        text = f"params.{name} lacks {', '.join(missing)}; add it, or give it a default"
-        raise TriggerError("ArgumentsDisagree", text, transient=True)
-    return value
-
-
-def _parsed(name: str, text: str, wanted: ParamType) -> list[str] | dict[str, str]:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        value = None
-    if wanted == "array" and isinstance(value, list):
-        return [_text(one) for one in value]
-    if wanted == "object" and isinstance(value, dict):
-        return {key: _text(one) for key, one in value.items()}
-    shape = "list" if wanted == "array" else "object"
-    problem_text = f"params.{name}: {show(text, name)} is no JSON {shape}, and {wanted} is declared; correct its path"
-    raise TriggerError("ArgumentRefused", problem_text)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
