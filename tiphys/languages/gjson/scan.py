@@ -175,8 +175,9 @@ def _hex(text: bytes, i: int) -> int:
     return int(text[i : i + 4], 16) if _HEX4.match(text, i) else 0
 
 
-_DECIMAL: Final = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_HEXADECIMAL: Final = re.compile(rb"[+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+")
+# possessive: digits before a letter would be divided in every way
+_DECIMAL: Final = re.compile(rb"[+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+")
+_HEXADECIMAL: Final = re.compile(rb"[+-]?0[xX](?:[0-9a-fA-F]++\.?[0-9a-fA-F]*+|\.[0-9a-fA-F]++)[pP][+-]?[0-9]++")
 _INFINITE: Final = re.compile(rb"([+-]?)inf(?:inity)?", re.IGNORECASE)
 # Go lets underscores stand between digits, and between the prefix 0x and a digit
 _UNDERSCORED: Final = re.compile(rb"(?i:(?<=0x)|(?<=[0-9a-f]))_(?=(?i:[0-9a-f]))")

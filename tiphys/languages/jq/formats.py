@@ -18,7 +18,7 @@ from tiphys.languages.jq.values import JqError, dumps, is_number, preview, shown
 
 __all__ = ["FORMATS", "from_json", "load", "to_number", "to_string"]
 
-_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]++\.?[0-9]*+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+")
 _LONG: Final = re.compile(rb"[0-9]{19}")
 _BROKEN_PERCENT: Final = re.compile(r"%(?![0-9a-fA-F]{2})")
 _NO_BASE64: Final = re.compile(r"[^A-Za-z0-9+/\r\n]")
