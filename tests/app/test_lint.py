@@ -173,6 +173,38 @@ def test_a_value_that_github_makes_is_text_only_where_anybody_could_have_sent_it
     assert "TIP303" in rules(GITHUB.replace("      webhookSecret: {name: a, key: b}\n", ""), sensor)
 
 
+GIVEN = 'value: "{{workflow.parameters.branch}}"}]}'
+EACH = f'\n{" " * 20}withParam: "{{{{workflow.parameters.branch}}}}"'
+COMMAND = "git checkout '{{inputs.parameters.ref}}'"
+
+
+@pytest.mark.parametrize(
+    ("sensor", "flows"),
+    [
+        (SENSOR.replace(COMMAND, "git checkout {{=inputs.parameters.ref}}"), True),
+        (SENSOR.replace(COMMAND, "git checkout {{=sprig.trim(inputs.parameters['ref'])}}"), True),
+        (SENSOR.replace(COMMAND, "git checkout {{=sprig.b64enc(inputs.parameters.ref)}}"), False),
+        (SENSOR.replace(COMMAND, "git checkout {{=asInt(inputs.parameters.ref)}}"), False),
+        (SENSOR.replace(COMMAND, "git checkout {{=inputs.parameters.ref == 'main'}}"), False),
+        (SENSOR.replace(GIVEN, f'value: "{{{{item}}}}"}}]}}{EACH}'), True),
+        (SENSOR.replace(GIVEN, f"value: main}}]}}{EACH}"), False),
+        (SENSOR.replace("dest: spec.arguments.parameters.0.value", 'dest: spec.arguments.parameters.#(name=="branch").value'), True),
+        (SENSOR.replace("dest: spec.arguments.parameters.0.value", 'dest: spec.arguments.parameters.#(name=="other").value'), False),
+    ],
+    ids=["expression", "function", "encoded", "number", "comparison", "item", "no-item", "query", "other-query"],
+)  # fmt: skip
+def test_text_is_followed_through_expressions_items_and_queries(sensor: str, flows: bool) -> None:
+    assert sensor != SENSOR
+    assert ("TIP303" in rules(SOURCE, sensor)) is flows
+
+
+def test_text_is_followed_into_an_object_that_stands_in_a_text() -> None:
+    document = load_documents(SENSOR).all()[0].object
+    k8s = document["spec"]["triggers"][0]["template"]["k8s"]
+    k8s["source"] = {"inline": json.dumps(k8s["source"]["resource"])}
+    assert "TIP303" in rules(SOURCE, json.dumps(document))
+
+
 def test_an_argument_with_a_pattern_or_an_enum_is_not_flagged() -> None:
     held = REFERENCE.replace('"{{ .push.body.ref }}"', "{from: push, path: body.ref, pattern: git-ref}")
     assert "TIP303" not in rules(SOURCE, held)

@@ -67,3 +67,16 @@ def test_harmless_fields_are_one_line_of_a_file() -> None:
 def test_a_file_alone_can_be_linted_too() -> None:
     for file in {Path(one.file) for one in findings()}:
         assert all(one.file == str(file) for one in lint_paths([file], "argo"))
+
+
+def test_arguments_disagree_with_their_template_just_where_they_do() -> None:
+    """`workflows/INDEX.tsv` pairs sensors and templates: of two the arguments are wrong, of one they were at that commit."""
+    rows = [line.split("\t") for line in (CORPUS / "workflows" / "INDEX.tsv").read_text().splitlines()[1:]]
+    pairs = [(CORPUS / "workflows" / row[0], CORPUS / "wild" / row[-1]) for row in rows if row[-1].endswith((".yaml", ".yml"))]
+    assert len(pairs) > 10
+    disagree = {
+        sensor.name.partition("__")[0]
+        for template, sensor in pairs
+        if any(one.rule == "TIP109" for one in lint_paths([template, sensor], "argo"))
+    }
+    assert disagree == {"Longdv20", "DevOPS-Toys", "rackerlabs"}
