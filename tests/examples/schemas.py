@@ -23,6 +23,9 @@ WORKFLOWS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWor
 EVENTS = ("EventBus", "EventSource", "Sensor")
 _EVENTS_PREFIX = "github.com.argoproj.argo_events.pkg.apis.events.v1alpha1."
 _NUMBERS_AND_TEXTS = ("Amount", "Int64OrString")  # objects in Argo Workflows' copy, since it reads them by code of their own
+_INT_OR_STRING = (
+    "io.k8s.apimachinery.pkg.util.intstr.IntOrString"  # a text in Argo Workflows' copy, and a number as well in Kubernetes
+)
 _WORKFLOWS_PREFIX = "io.argoproj.workflow.v1alpha1."
 
 
@@ -65,6 +68,7 @@ def _official() -> dict[str, Any]:
                     field["type"] = ["string", "integer"]  # protobuf's JSON has texts for int64, a manifest has numbers
         else:
             _close(definition)
+    schema["definitions"][_INT_OR_STRING] = {"type": ["string", "integer"]}
     for name in _NUMBERS_AND_TEXTS:
         schema["definitions"][_EVENTS_PREFIX + name] = {"type": ["string", "number"]}
     return schema
