@@ -201,6 +201,8 @@ def notices(spec: TriggerSpec) -> list[Notice]:
         )
     found += [notice._replace(path=f"template.{kind.key}.{notice.path}") for notice in kind.notices(settings)]
     found += _policy_notices(spec.policy, kind)
+    if spec.suspend:
+        found.append(Notice("suspend", f"nothing is carried out until it is taken out; onResume is {spec.on_resume}"))
     if spec.rate_limit is not None and spec.rate_limit.notice:
         found.append(Notice("rateLimit.unit", spec.rate_limit.notice))
     parameters = [(f"parameters[{index}]", parameter) for index, parameter in enumerate(spec.parameters)]

@@ -47,3 +47,14 @@ def test_what_triggers_hold_and_have_still_to_decide_is_there_while_there_is_any
     assert samples(metrics, "tiphys_events_deferred") == [(LABELS | {"trigger_name": "other"}, 2.0)]
     metrics.waiting({})
     assert samples(metrics, "tiphys_events_held") == []
+
+
+def test_what_a_limit_let_go_counts_by_trigger_and_reason() -> None:
+    metrics = Metrics()
+    for reason in ("Skipped", "Skipped", "Replaced"):
+        metrics.unacted(KEY, reason)
+
+    assert samples(metrics, "tiphys_firings_unacted_total") == [
+        (LABELS | {"reason": "Skipped"}, 2.0),
+        (LABELS | {"reason": "Replaced"}, 1.0),
+    ]

@@ -35,6 +35,12 @@ class Metrics:
         self._triggered = Counter("argo_events_action_triggered", "Attempts that succeeded.", action, registry=add)
         self._failed = Counter("argo_events_action_failed", "Attempts that failed.", action, registry=add)
         self._dead = Counter("argo_events_action_retries_failed", "Firings that became dead letters.", action, registry=add)
+        self._unacted = Counter(
+            "tiphys_firings_unacted",
+            "Firings that ended without having been carried out: Skipped, Replaced, Suspended.",
+            (*action, "reason"),
+            registry=add,
+        )
         self._duration = Summary("argo_events_action_duration_milliseconds", "Time of an attempt.", action, registry=add)
         self._verdicts = Counter("tiphys_verdicts", "Decisions by outcome.", ("namespace", "outcome"), registry=add)
         self._refusals = Counter(
@@ -114,6 +120,10 @@ class Metrics:
         if dead:
             self._dead.labels(*labels).inc()
         self._duration.labels(*labels).observe(seconds * 1000)
+
+    def unacted(self, key: TriggerKey, reason: str) -> None:
+        """A firing ended without having been carried out, for a limit of its trigger."""
+        self._unacted.labels(key.sensor, key.trigger, key.namespace, reason).inc()
 
     def expect_sensor(self, sensor: SensorProgram) -> None:
         """Counters of a sensor start at 0, so that a rate has a beginning."""

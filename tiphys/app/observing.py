@@ -78,6 +78,8 @@ class Acting(DispatcherObserver):
             self._metrics.acted(
                 key, seconds, succeeded=outcome.kind is OutcomeKind.SUCCEEDED, dead=outcome.kind is OutcomeKind.DEAD
             )
+        else:
+            self._metrics.unacted(claim.firing.key, outcome.reason)
         if outcome.kind is OutcomeKind.DEAD and self.on_dead:
             self.on_dead(claim, outcome)
         if self._observer:

@@ -170,6 +170,9 @@ def _look_into(
     except ManifestError as error:
         found.faults += error.errors
         found.notices += map(warning, error.notices)
+    if spec.suspend:
+        text = f"nothing is carried out until it is taken out; onResume is {spec.on_resume}"
+        found.notices.append(Notice("warning", "spec.suspend", text))
     for index, trigger in enumerate(spec.triggers):
         path = f"spec.triggers[{index}]"
         found.faults += [replace(one, path=_below(path, one.path)) for one in check(trigger, names, namespace, templates)]
