@@ -123,6 +123,37 @@ async def test_a_webhook_becomes_a_workflow_and_can_be_explained_and_replayed(ti
     assert (missing.returncode, "there is no event" in missing.stderr) == (4, True)
 
 
+async def test_an_argument_that_is_refused_is_the_verdict_of_the_event_and_is_replayed_once_it_is_corrected(
+    tiphys: Tiphys, cluster: Cluster
+) -> None:
+    assert await post(tiphys, {"aftr": "abc"}) == 200
+
+    async def decided() -> bool:
+        events = json.loads((await tool(tiphys, "events", "-o", "json")).stdout)
+        return [one["outcomes"] for one in events] == [{"refused": 1}]
+
+    await until(decided)
+    (event,) = json.loads((await tool(tiphys, "events", "-o", "json")).stdout)
+    explained = json.loads((await tool(tiphys, "explain", event["id"], "-o", "json")).stdout)
+    assert explained["verdicts"][0]["why"].startswith("ArgumentMissing: argument 'revision': ")
+    assert "refused" in (await tool(tiphys, "explain", event["id"])).stdout
+    about = json.loads((await tool(tiphys, "explain", "sensor/ci", "--namespace", "argo", "--last", "1", "-o", "json")).stdout)
+    assert about["findings"][-1].endswith("; its last event: refused")
+    assert (explained["firings"], await cluster.objects(WORKFLOWS)) == ([], [])
+
+    before = await revision(tiphys)
+    (tiphys.manifests / "sensor.yaml").write_text(SENSOR.replace(".push.body.after", ".push.body.aftr"))
+
+    async def corrected() -> bool:
+        return await revision(tiphys) > before
+
+    await until(corrected)
+    assert (await tool(tiphys, "replay", event["id"])).returncode == 0
+    await created(cluster, "abc")
+    unknown = await tool(tiphys, "explain", "sensor/cii")
+    assert (unknown.returncode, "did you mean ci?" in unknown.stderr) == (4, True)
+
+
 async def revision(tiphys: Tiphys) -> int:
     """The revision of the Sensor that runs; numbers are given to whatever is kept, so only their growth means something."""
     manifests = (await tiphys.ask("overview"))["manifests"]
