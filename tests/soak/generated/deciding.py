@@ -30,6 +30,7 @@ __all__ = ["Flaw", "Report", "decide"]
 
 _PATIENCE: Final = 120.0
 _LONGEST: Final = 5.0
+_PER_BYTE: Final = 5e-6
 _PAUSE: Final = 420.0
 _LARGE: Final = 100_000
 _EXPECTED: Final = (TriggerError, ClientError, SecretError, LanguageError)
@@ -54,10 +55,10 @@ class Report:
     flaws: list[Flaw] = field(default_factory=list)
     slow: list[tuple[float, int, int, str]] = field(default_factory=list)
 
-    def took(self, started: float, case: int, what: str) -> None:
-        """A step began at `started` (`time.thread_time`) and is over."""
+    def took(self, started: float, case: int, what: str, size: int) -> None:
+        """A step over `size` bytes of events began at `started` (`time.thread_time`) and is over."""
         seconds = time.thread_time() - started
-        if seconds > _LONGEST:
+        if seconds > _LONGEST + size * _PER_BYTE:
             self.flaws.append(Flaw(case, f"{what} took {seconds:.1f} s"))
         if len(self.slow) < 20 or seconds > self.slow[-1][0]:
             self.slow = sorted([*self.slow, (seconds, self.seed, case, what)], reverse=True)[:20]
@@ -244,7 +245,7 @@ async def _explained(ledger: Ledger, case: Case, runner: Runner, report: Report)
         mine: list[Verdict] = []
         started = time.thread_time()
         shown = await explain(ledger, event.id, runner)
-        report.took(started, case.number, "explain")
+        report.took(started, case.number, "explain", len(event.data or b""))
         orjson.dumps(shown)
         for verdict, told in zip(record.verdicts, shown["verdicts"], strict=True):
             if told["sensor"] == CONTROL:
@@ -302,7 +303,7 @@ def _text(event: Event) -> str:
 async def _timed(work: Awaitable[Any], case: Case, what: str, report: Report) -> Any:
     started = time.thread_time()
     found = await work
-    report.took(started, case.number, what)
+    report.took(started, case.number, what, max(len(event.data or b"") for event in case.events))
     return found
 
 
@@ -322,7 +323,9 @@ async def _render_all(ledger: Ledger, epoch: int, triggers: dict[TriggerKey, Tri
                 str(error).encode("utf-8", "surrogateescape")
             except Exception as error:  # noqa: BLE001  what must not be is told, with all others
                 report.flaws.append(Flaw(number, "".join(traceback.format_exception(error))[-1500:]))
-            report.took(started, number, f"render {claim.firing.key.trigger}")
+            report.took(
+                started, number, f"render {claim.firing.key.trigger}", sum(len(one.data or b"") for one in claim.events.values())
+            )
             await ledger.resolve(epoch, claim, outcome)
 
 
