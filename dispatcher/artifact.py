@@ -10,8 +10,9 @@ import asyncio
 import json
 import time
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import orjson
@@ -56,6 +57,9 @@ MOST_OBJECTS: Final = 100
 """Objects of one source: each is a firing of its own, one after the other."""
 
 _QUICKLY_PARSED: Final = 8 * 1024
+
+Objects = tuple[tuple[bytes, ...], tuple[FieldError, ...]]
+"""Objects as JSON texts, or what is wrong instead."""
 
 
 class Artifact(ABC):
@@ -140,9 +144,37 @@ async def read_source(source: Source, work: Work, namespace: str, services: Serv
     return await artifact.read(value, namespace, services, work.since or time.time())
 
 
-@lru_cache(maxsize=1024)
-def parse_objects(text: str) -> tuple[tuple[bytes, ...], tuple[FieldError, ...]]:
+class _Parsed:
+    """What texts hold, of those that were asked for last, as far as there is room: a manifest's text is asked for by each firing."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._size = most, 0
+        self._kept: OrderedDict[str, Objects] = OrderedDict()
+
+    def get(self, text: str) -> Objects | None:
+        found = self._kept.get(text)
+        if found is not None:
+            self._kept.move_to_end(text)
+        return found
+
+    def put(self, text: str, found: Objects) -> Objects:
+        if text not in self._kept:
+            self._kept[text] = found
+            self._size += len(text)
+        while self._size > self._most:
+            self._size -= len(self._kept.popitem(last=False)[0])
+        return found
+
+
+_parsed: Final = _Parsed(16 << 20)
+
+
+def parse_objects(text: str) -> Objects:
     """The objects of a YAML or JSON text, items of a `List` included, as JSON texts; or what is wrong instead."""
+    return _parsed.get(text) or _parsed.put(text, _parse(text))
+
+
+def _parse(text: str) -> Objects:
     loaded = load_documents(text)
     if loaded.errors:
         return (), loaded.errors
@@ -170,10 +202,10 @@ async def objects_of(text: str | bytes, where: str, *, transient: bool = True) -
         whole = text if isinstance(text, str) else text.decode()
     except UnicodeDecodeError as error:
         raise TriggerError("InvalidObject", f"{where} is no text: {error}", transient=transient) from error
-    if len(whole) > _QUICKLY_PARSED:
-        found, faults = await asyncio.to_thread(parse_objects, whole)
-    else:
-        found, faults = parse_objects(whole)
+    known = _parsed.get(whole)
+    if known is None and len(whole) > _QUICKLY_PARSED:
+        known = _parsed.put(whole, await asyncio.to_thread(_parse, whole))
+    found, faults = known or parse_objects(whole)
     if faults:
         raise TriggerError("InvalidObject", f"{where}: {faults[0]}", transient=transient)
     return found

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dispatcher.artifact import _Parsed, objects_of, parse_objects
 from dispatcher.manifest import check, trigger_model
 from dispatcher.naming import FIRING_LABEL
 from dispatcher.program import render
@@ -236,3 +237,26 @@ def test_the_operations_of_argo_workflow_are_about_one_object() -> None:
     (fault,) = faults({"template": {"name": "build", "argoWorkflow": {"operation": "submit", "source": {"inline": THREE}}}})
 
     assert fault.startswith("template.argoWorkflow.source.inline: holds 3 objects")
+
+
+async def test_a_long_text_is_parsed_off_the_loop_and_once() -> None:
+    text = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: long}}\ndata: {{v: {'x' * 100_000!r}}}\n"
+
+    first = await objects_of(text, "here")
+    again = await objects_of(text, "here")
+
+    assert first is again
+    assert parse_objects(text)[0] is first
+
+
+def test_what_texts_hold_is_kept_while_there_is_room() -> None:
+    kept = _Parsed(10)
+    for text in ("aaaa", "bbbb", "cccc"):
+        kept.put(text, ((text.encode(),), ()))
+
+    assert kept.get("aaaa") is None
+    assert kept.get("bbbb") == ((b"bbbb",), ())
+    kept.put("dddd", ((), ()))
+    assert (kept.get("cccc"), kept.get("bbbb")) == (None, ((b"bbbb",), ()))
+    kept.put("x" * 11, ((), ()))
+    assert kept.get("x" * 11) is None
