@@ -201,3 +201,27 @@ class JournalConformance(ABC):
 
             assert before == 2
             assert [one.firing.key for one in await opened.ledger.firings()] == [OTHER]
+
+    async def test_an_event_that_counts_as_decided_has_its_verdicts_whenever_one_looks(self, place: Place) -> None:
+        async with place.open() as opened:
+            epoch = await opened.ledger.open_epoch()
+            looking: list[str] = []
+            missing: list[str] = []
+
+            async def look() -> None:
+                while looking:
+                    record = await opened.ledger.event(looking[-1])
+                    if record.decided and not record.verdicts:
+                        missing.append(record.event.id)
+
+            looking.append(event(0).id)
+            position = await opened.log.publish(event(0))
+            async with asyncio.TaskGroup() as group:
+                for _ in range(4):
+                    group.create_task(look())
+                for number in range(1, 1000):
+                    await opened.ledger.settle(epoch, position, [fired(Stored(position, event(number - 1)))])
+                    position = await opened.log.publish(event(number))
+                    looking.append(event(number).id)
+                looking.clear()
+            assert missing == []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from tiphys.bus.firing import Attempt, FiringState, TriggerKey
 from tiphys.bus.ledger import EventRecord, FiringRecord, Repeat, StoreHealth
@@ -26,6 +26,7 @@ __all__ = ["STATES", "Journal"]
 
 STATES: Final = (FiringState.PENDING, FiringState.STARTED, FiringState.SUCCEEDED, FiringState.DEAD, FiringState.CANCELLED)
 _NEWEST: Final = 2**62
+T = TypeVar("T")
 
 
 class Journal:
@@ -45,21 +46,21 @@ class Journal:
     async def event(self, event_id: str) -> EventRecord:
         """As `Ledger.event`."""
 
-        def look(reader: Reader) -> EventRecord:
+        def look(reader: Reader, settled: int) -> EventRecord:
             position = self._position(reader, event_id)
             rows = reader.all("events_at", positions=rows_text([position]))
             if not rows:
                 raise UnknownRecord("event", event_id)
             (packed,) = reader.one("verdicts_at", position=position) or (None,)
             try:
-                found = self._event(reader, (*rows[0], packed), check=True)
+                found = self._event(reader, (*rows[0], packed), settled, check=True)
             except Damaged as error:
                 raise UnknownRecord("event", event_id) from error
             repeats = tuple(Repeat(TriggerKey(*key), firing) for *key, firing in reader.all("repeats_of", position=position))
             refusals, losses = tuple(refusals_of(reader, position)), tuple(losses_of(reader, position))
             return replace(_with_deferred(reader, [found])[0], repeats=repeats, refusals=refusals, losses=losses)
 
-        return await self._store.read(look)
+        return await self._read(look)
 
     async def events(
         self, namespace: str | None, source: str | None, subject: str | None, before: int | None, limit: int
@@ -67,7 +68,7 @@ class Journal:
         """As `Ledger.events`."""
         newest = _NEWEST if before is None else before
 
-        def look(reader: Reader) -> list[EventRecord]:
+        def look(reader: Reader, settled: int) -> list[EventRecord]:
             if namespace is source is subject is None:
                 rows = reader.all("newest_events", before=newest, limit=limit)
             else:
@@ -76,18 +77,29 @@ class Journal:
             found: list[EventRecord] = []
             for row in rows:
                 try:
-                    found.append(self._event(reader, row, check=False))
+                    found.append(self._event(reader, row, settled, check=False))
                 except Damaged:
                     continue
             return _with_deferred(reader, found)
 
-        return await self._store.read(look)
+        return await self._read(look)
 
-    def _event(self, reader: Reader, row: Sequence[Any], *, check: bool) -> EventRecord:
+    async def _read(self, look: Callable[[Reader, int], T]) -> T:
+        """Ask with the position up to which all is settled. It is taken before the file is looked at, and the file is seen at one instant:
+        what counts as decided has its verdicts."""
+
+        def read(reader: Reader) -> T:
+            settled = self._store.settled
+            with reader.snapshot():
+                return look(reader, settled)
+
+        return await self._store.read(read)
+
+    def _event(self, reader: Reader, row: Sequence[Any], settled: int, *, check: bool) -> EventRecord:
         position, stored, _id, origin, size, _crc, _time, _attributes, _data, packed = row
         origins = self._store.known_origins(reader, {origin})
         event = event_from_row(row[:9], origins, check=check)
-        return EventRecord(position, stored, event, position <= self._store.settled, unpack_verdicts(packed), size)
+        return EventRecord(position, stored, event, position <= settled, unpack_verdicts(packed), size)
 
     async def firing(self, firing_id: str) -> FiringRecord:
         """As `Ledger.firing`; a unique prefix of the id will do here as well."""

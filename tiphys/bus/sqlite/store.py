@@ -10,9 +10,9 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -65,6 +65,15 @@ class Reader:
     def one(self, name: str, /, **bindings: Any) -> Any:
         """The first row or `None`."""
         return self._connection.execute(self._sql[name], bindings).fetchone()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Around statements that have to see the file at one instant."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("END")
 
     def close(self) -> None:
         """Close the connection."""
