@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from tiphys.app.admission import Notice, examine
+from tiphys.app.beforehand import prepare
 from tiphys.app.origins.cluster import ClusterDocument
-from tiphys.app.zones import read_zones
 from tiphys.errors import FieldError
 
 __all__ = ["InvalidReview", "Reviewer"]
@@ -54,7 +54,7 @@ class Reviewer:
             return {"allowed": True}
         if isinstance(old, dict) and old.get("spec") == obj.get("spec"):
             return {"allowed": True}
-        await read_zones(obj)
+        await prepare(obj)
         namespace = str(request.get("namespace") or "")
         metadata = obj.get("metadata")
         name = str((metadata.get("name") or request.get("name") or "") if isinstance(metadata, dict) else "")
