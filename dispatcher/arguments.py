@@ -190,7 +190,17 @@ class Argument:
             hint = f" (the event of {', '.join(absent)} is absent or not JSON)" if absent else ""
             raise TriggerError("ArgumentMissing", f"argument {self.name!r}: {error}{hint}") from error
 
+    def found_json(self, events: Mapping[str, Event]) -> bytes | None:
+        """What a `from` finds, as its JSON text with all its digits; `None` where nothing is there, and for what is no `from`. Raises
+        `TriggerError`; the pattern is not asked."""
+        found = self._result(events)
+        return None if found is None else found.raw
+
     def _found(self, events: Mapping[str, Event]) -> str | None:
+        found = self._result(events)
+        return None if found is None else found.string
+
+    def _result(self, events: Mapping[str, Event]) -> gjson.Result | None:
         event = events.get(self._from)
         if self._path is None or event is None or event.data is None or event.payload is NOT_JSON:
             return None
@@ -200,15 +210,15 @@ class Argument:
             result = self._path.get_from(event.payload, event.data)
         except PathError as error:
             raise TriggerError("ArgumentRefused", f"argument {self.name!r}: {error}") from error
-        return result.string if result.exists and result.type is not gjson.Type.NULL else None
+        return result if result.exists and result.type is not gjson.Type.NULL else None
 
-    def _found_in_list(self, path: gjson.Path, events: Mapping[str, Event]) -> str | None:
+    def _found_in_list(self, path: gjson.Path, events: Mapping[str, Event]) -> gjson.Result | None:
         data = [b"null" if one.payload is NOT_JSON or one.data is None else one.data for one in every(events, self._from)]
         try:
             result = path.get(b"[%b]" % b",".join(data))
         except PathError as error:
             raise TriggerError("ArgumentRefused", f"argument {self.name!r}: {error}") from error
-        return result.string if result.exists and result.type is not gjson.Type.NULL else None
+        return result if result.exists and result.type is not gjson.Type.NULL else None
 
     def _dependencies(self) -> list[tuple[str, str]]:
         """The dependencies that it names, each with the rest of the path to where; none where a template moves the dot."""

@@ -7,7 +7,6 @@ says which ones are; then any other is a failure, and `dispatcher.retry` says wh
 
 from __future__ import annotations
 
-import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,12 @@ from typing import Any, ClassVar, Final, Literal
 import orjson
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from dispatcher.credentials import basic, credential, tls_material
 from dispatcher.parameters import PayloadParameter, TriggerParameter, apply, construct_payload, resolve_parameter
 from dispatcher.trigger import Notice, Request, Trigger, Work, register
 from tiphys.bus.event import Event
 from tiphys.bus.firing import Firing, Target
-from tiphys.clients.http import HttpRequest, TlsMaterial, destination, flaw_in_header, flaw_in_url
+from tiphys.clients.http import HttpRequest, destination, flaw_in_header, flaw_in_url
 from tiphys.errors import FaultKind, FieldError, NotAllowed, Refused, TriggerError
 from tiphys.schema.model import Model, field_errors, problem
 from tiphys.schema.secret import ConfigMapRef, SecretRef
@@ -198,8 +198,8 @@ class Http(Trigger[HttpSpec]):
             _put(headers, secure.name, value)
         if spec.basic_auth is not None:
             user, password = [await self._secret(ref) for ref in (spec.basic_auth.username, spec.basic_auth.password)]
-            _put(headers, "Authorization", f"Basic {base64.b64encode(user + b':' + password).decode()}")
-        tls = await self._tls(spec.tls) if spec.tls is not None else None
+            _put(headers, "Authorization", basic(user, password))
+        tls = await tls_material(self.services.secrets, self.namespace, spec.tls)
         try:
             answer = await client.send(
                 HttpRequest(spec.method, spec.url, [*headers.items()], call.body, spec.host, self.patience(request), tls)
@@ -239,13 +239,7 @@ class Http(Trigger[HttpSpec]):
         return found.removesuffix(b"\n").decode("utf-8", "surrogateescape")
 
     async def _secret(self, ref: SecretRef | None) -> bytes:
-        return b"" if ref is None else (await self.services.secrets.secret(self.namespace, ref)).removesuffix(b"\n")
-
-    async def _tls(self, tls: TLSConfig) -> TlsMaterial:
-        if tls.insecure_skip_verify:
-            return TlsMaterial(verify=False)
-        authorities, certificate = await self._secret(tls.ca_cert_secret), await self._secret(tls.client_cert_secret)
-        return TlsMaterial(authorities, certificate, await self._secret(tls.client_key_secret))
+        return await credential(self.services.secrets, self.namespace, ref)
 
 
 def _put(headers: dict[str, str], name: str, value: str) -> None:
