@@ -2,5 +2,5 @@
 
 from airflow.sdk import DAG, Asset, Param
 
-DAG("nightly", schedule=None, is_paused_upon_creation=True, params={"size": Param(0, type="integer")})
-DAG("fed", schedule=[Asset("s3://uploads/incoming", name="incoming")], is_paused_upon_creation=True)
+nightly = DAG("nightly", schedule=None, is_paused_upon_creation=True, params={"size": Param(0, type="integer")})
+fed = DAG("fed", schedule=[Asset(name="incoming", uri="s3://uploads/incoming")], is_paused_upon_creation=True)
