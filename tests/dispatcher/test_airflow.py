@@ -254,6 +254,16 @@ async def test_a_bearer_token_is_sent_as_it_is(airflow: AirflowTarget, world: Wo
     assert airflow.issued == 0
 
 
+async def test_a_bearer_token_that_cannot_be_sent_is_said_without_it(airflow: AirflowTarget, client: HttpClient) -> None:
+    world = World(http=client, secrets=Kept({"airflow/password": b"t0p\ns3cret"}))
+    made = program(entry(airflow.url, login=None, bearerToken={"name": "airflow", "key": "password"}), world)
+
+    with pytest.raises(TriggerError, match="bearerToken has a line break") as caught:
+        await started(made)
+
+    assert "s3cret" not in str(caught.value)
+
+
 async def test_basic_authentication_is_an_authorization_header(airflow: AirflowTarget, world: World) -> None:
     airflow.tokens.add("Basic dGlwaHlzOnQwcHMzY3JldA==")
 

@@ -332,8 +332,8 @@ RULES: Final = (
         "TIP305",
         FaultKind.UNPROTECTED,
         "warning",
-        "The object of a trigger comes over a connection that anybody on the way can change.",
-        "What it says is made in the cluster, as the service account of the Sensor.",
+        "The object of a trigger, or its password or token, goes over a connection that anybody on the way can read and change.",
+        "What the object says is made in the cluster, as the account of the Sensor; with a password others can do what the trigger may.",
         "Use https or SSH with the host's key.",
     ),
     Rule(

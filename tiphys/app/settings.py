@@ -52,8 +52,8 @@ class Settings(BaseModel):
     )
     http_targets: Literal["any", "public"] = Field(
         "any",
-        description="Where `http` triggers and a trigger's `source.url` and `source.git` may go: anywhere, or not to addresses of this "
-        "machine and of private networks.",
+        description="Where `http` and `airflow` triggers and a trigger's `source.url` and `source.git` may go: anywhere, or not to "
+        "addresses of this machine and of private networks.",
     )
     http_allowed: tuple[str, ...] = Field(
         (),
