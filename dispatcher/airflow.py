@@ -53,16 +53,17 @@ class AirflowServer:
         self._token = ""
         self._asking = asyncio.Lock()
 
-    async def ask(self, path: str, until: float) -> dict[str, Any]:
-        """The answer to a GET, which does nothing there. Raises `Refused`, `Unreachable`, `OutcomeUnknown`, `TriggerError`."""
+    async def ask(self, path: str, until: float, field: str, value: Any = None) -> dict[str, Any]:
+        """The answer to a GET, which does nothing there; it is one only with that field (and that value). Raises `Refused`,
+        `Unreachable`, `OutcomeUnknown`, `TriggerError`."""
         answer = await self._authorized("GET", path, b"", until)
-        return self._object("GET", answer)
+        return self._object("GET", answer, field, value)
 
-    async def change(self, path: str, body: bytes, until: float) -> dict[str, Any]:
-        """The answer to a POST. Raises `OutcomeUnknown` wherever it may have been done."""
+    async def change(self, path: str, body: bytes, until: float, field: str, value: Any) -> dict[str, Any]:
+        """The answer to a POST, as in `ask`. Raises `OutcomeUnknown` wherever it may have been done."""
         answer = await self._authorized("POST", path, body, until)
         try:
-            return self._object("POST", answer)
+            return self._object("POST", answer, field, value)
         except TriggerError as error:
             raise OutcomeUnknown(destination("POST", self._spec.url), error.problem) from error
 
@@ -103,7 +104,8 @@ class AirflowServer:
             ]
             headers = {"Content-Type": "application/json", "Accept": "application/json"}
             body = orjson.dumps({"username": user, "password": password})
-            token = self._object("POST", await self._send("POST", "/auth/token", headers, body, until)).get("access_token")
+            answer = await self._send("POST", "/auth/token", headers, body, until)
+            token = self._object("POST", answer, "access_token")["access_token"]
             if not isinstance(token, str) or not token.isascii() or not token.isprintable():
                 raise TriggerError("NotAirflow", "/auth/token gave no token; is the url that of an Airflow 3?", transient=True)
             self._token = token
@@ -121,7 +123,7 @@ class AirflowServer:
         except NotAllowed as error:
             raise TriggerError("TargetNotAllowed", str(error)) from error
 
-    def _object(self, method: str, answer: Answer) -> dict[str, Any]:
+    def _object(self, method: str, answer: Answer, field: str, value: Any = None) -> dict[str, Any]:
         target = destination(method, self._spec.url)
         if answer.status >= 500:
             raise OutcomeUnknown(target, f"answered {answer.status}")
@@ -131,8 +133,8 @@ class AirflowServer:
             found = orjson.loads(answer.body) if answer.complete else None
         except orjson.JSONDecodeError:
             found = None
-        if not isinstance(found, dict):
-            text = f"answered {answer.status} with what is no JSON object; is the url that of an Airflow 3?"
+        if not isinstance(found, dict) or found.get(field) is None or value not in (None, found[field]):
+            text = f"answered {answer.status} without the {field} that was expected; is the url that of an Airflow 3?"
             raise TriggerError("NotAirflow", text, transient=True)
         return found
 

@@ -223,12 +223,13 @@ class Airflow(Trigger[AirflowSpec]):
             with nothing_done():
                 number = await self._asset(self.settings.asset, until)
             body = b'{"asset_id":%d,"extra":%b}' % (number, call.conf)
-            await self._server.change("/assets/events", body, until)
+            await self._server.change("/assets/events", body, until, "asset_id", number)
             return request.target
         for logical in call.logical:
             try:
                 fields = {"dag_run_id": call.run_id, "logical_date": logical, "note": call.note, "conf": orjson.Fragment(call.conf)}
-                await self._server.change(f"/dags/{quote(self.settings.dag)}/dagRuns", orjson.dumps(fields), until)
+                path = f"/dags/{quote(self.settings.dag)}/dagRuns"
+                await self._server.change(path, orjson.dumps(fields), until, "dag_run_id", call.run_id)
             except Refused as refusal:
                 if refusal.status != 409:
                     raise
@@ -278,12 +279,12 @@ class Airflow(Trigger[AirflowSpec]):
     async def _run(self, dag: str, run_id: str, until: float) -> bool:
         """Whether there is that run. Nobody else's has the firing's id in its own."""
         try:
-            found = await self._server.ask(f"/dags/{quote(dag)}/dagRuns/{quote(run_id, safe='')}", until)
+            await self._server.ask(f"/dags/{quote(dag)}/dagRuns/{quote(run_id, safe='')}", until, "dag_run_id", run_id)
         except Refused as refusal:
             if refusal.status == 404:
                 return False
             raise
-        return found.get("dag_run_id") == run_id
+        return True
 
     async def _asset(self, asset: str, until: float) -> int:
         """The number of the asset with that URI, else with that name. Raises `Refused` 404."""
@@ -291,7 +292,7 @@ class Airflow(Trigger[AirflowSpec]):
             numbers = []
             for page in range(_PAGES):
                 query = urlencode({f"{field}_pattern": asset, "limit": _PAGE, "offset": page * _PAGE, "order_by": "id"})
-                found = (await self._server.ask(f"/assets?{query}", until)).get("assets") or []
+                found = (await self._server.ask(f"/assets?{query}", until, "assets"))["assets"]
                 numbers += [one["id"] for one in found if one.get(field) == asset]
                 if len(found) < _PAGE:
                     break
@@ -306,7 +307,7 @@ class Airflow(Trigger[AirflowSpec]):
         """Whether an event with the firing's id is there, looked for from the latest back. Raises `OutcomeUnknown` past 5,000 events."""
         for page in range(_PAGES):
             query = urlencode({"asset_id": number, "order_by": "-timestamp", "limit": _PAGE, "offset": page * _PAGE})
-            found = (await self._server.ask(f"/assets/events?{query}", until)).get("asset_events") or []
+            found = (await self._server.ask(f"/assets/events?{query}", until, "asset_events"))["asset_events"]
             if any((one.get("extra") or {}).get(_FIRING) == firing for one in found):
                 return True
             if len(found) < _PAGE:

@@ -298,7 +298,9 @@ async def test_a_429_is_passed_on_with_its_retry_after(airflow: AirflowTarget, w
     assert (caught.value.status, caught.value.retry_after) == (429, 7)
 
 
-@pytest.mark.parametrize("answer", [(500, {}, b""), (503, {}, b"busy"), (200, {}, b"<html>"), (200, {}, b"[]")])
+@pytest.mark.parametrize(
+    "answer", [(500, {}, b""), (503, {}, b"busy"), (200, {}, b"<html>"), (200, {}, b"[]"), (200, {}, b'{"ok": true}')]
+)
 async def test_of_a_change_without_a_clear_answer_nothing_is_known(answer: Any, airflow: AirflowTarget, world: World) -> None:
     airflow.answers = [answer]
 
@@ -332,6 +334,9 @@ async def test_nothing_is_concluded_while_a_look_is_not_answered(airflow: Airflo
         airflow.answers = [answer]
         with pytest.raises(OutcomeUnknown):
             await made.trigger({}).look(request.target, firing())
+    airflow.answers = [(200, {}, b'{"dag_run_id": "another"}')]
+    with pytest.raises(TriggerError, match="NotAirflow"):
+        await made.trigger({}).look(request.target, firing())
     assert await made.trigger({}).look(request.target, firing()) is None
 
 
@@ -380,9 +385,11 @@ async def test_the_event_that_a_firing_sent_is_found_among_later_ones(airflow: A
 
 
 async def test_an_asset_that_is_not_there_is_waited_for_and_one_of_two_is_not_chosen(airflow: AirflowTarget, world: World) -> None:
+    absent = program(entry(airflow.url, asset="absent"), world)
     with pytest.raises(Refused, match="there is no asset 'absent'") as caught:
-        await started(program(entry(airflow.url, asset="absent"), world))
+        await started(absent)
     assert caught.value.status == 404
+    assert await absent.trigger({}).look((await rendered(absent)).target, firing()) is None
 
     airflow.assets |= {4: {"uri": "x-other", "name": "incoming"}}
     with pytest.raises(TriggerError, match="2 assets have the name 'incoming'"):
