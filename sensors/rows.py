@@ -33,6 +33,18 @@ class _NoScripts:
         raise ScriptsUnavailable(program.text, "this service runs no scripts")
 
 
+class _Watched:
+    """Scripts whose time is not held against the row that they are run for."""
+
+    def __init__(self, scripts: Runner, suspicion: Suspicion) -> None:
+        self._scripts, self._suspicion = scripts, suspicion
+
+    async def run(self, program: Program, data: bytes) -> bytes | bool:
+        """As the scripts do."""
+        async with self._suspicion.elsewhere():
+            return await self._scripts.run(program, data)
+
+
 class Rows:
     """Judges rows and decides about them. `unavailable` is set by whoever hears that scripts cannot be run; it is over when one is."""
 
@@ -40,7 +52,7 @@ class Rows:
         self, ledger: Ledger, holdings: Holdings, refusing: Refusing, suspicion: Suspicion, scripts: Runner | None
     ) -> None:
         self._ledger, self._holdings, self._refusing, self._suspicion = ledger, holdings, refusing, suspicion
-        self._scripts: Runner = scripts or _NoScripts()
+        self._scripts: Runner = _Watched(scripts or _NoScripts(), suspicion)
         self.unavailable = False
 
     async def judgements(self, sensor: SensorProgram, trigger: TriggerProgram, row: Deferred, event: Event | None) -> Judgements:

@@ -3,7 +3,8 @@ what we are built on), and then nothing behind it would ever be decided.
 
 As the log does with its batches: what was first in line at more than three starts is tried alone, with a note in the ledger before and
 nothing else decided meanwhile. If three processes die over it then, the next one finds the notes and sets that row aside, named and
-counted; less would not tell it from a process that is killed for another reason. A row that is broken off in order (a stop, scripts that cannot be run) is not suspected for it.
+counted; less would not tell it from a process that is killed for another reason. While its script runs, in a process of its own, there
+is no note. A row that is broken off in order (a stop, scripts that cannot be run) is not suspected for it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Suspicion:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._guilty: set[tuple[int, bool]] = set()
+        self._tried: tuple[int, bool] | None = None
         self.triggers: list[TriggerKey] = []
         """Those whose first deferred row is suspected."""
         self.replays = False
@@ -66,6 +68,7 @@ class Suspicion:
     async def alone(self, number: int, *, replay: bool = False) -> AsyncIterator[None]:
         """Around deciding a row. Who enters it sees to it that nothing else is decided meanwhile, and that the row is gone in the end."""
         await until_taken(lambda: self._ledger.try_alone(number, replay=replay))
+        self._tried = number, replay
         try:
             yield
         except BaseException:
@@ -73,3 +76,18 @@ class Suspicion:
             with contextlib.suppress(StoreError):
                 await asyncio.shield(self._ledger.try_alone(number, replay=replay, begun=False))
             raise
+        finally:
+            self._tried = None
+
+    @contextlib.asynccontextmanager
+    async def elsewhere(self) -> AsyncIterator[None]:
+        """Around what another process does for a row: if this one dies meanwhile, the row is not to blame."""
+        if self._tried is None:
+            yield
+            return
+        number, replay = self._tried
+        await until_taken(lambda: self._ledger.try_alone(number, replay=replay, begun=False))
+        try:
+            yield
+        finally:
+            await until_taken(lambda: self._ledger.try_alone(number, replay=replay))

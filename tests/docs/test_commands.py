@@ -64,7 +64,23 @@ def test_a_command_of_the_documentation_does_what_the_page_says(reader: Reader, 
 
 def test_every_command_that_ends_by_itself_is_shown() -> None:
     shown = {line.command.split()[1] for line in LINES}
-    assert shown == {"events", "firings", "dead", "explain", "replay", "lint", "test", "kubeconfig", "version", "crds", "schema", "import", "suspend", "resume", "suspended"}
+    assert shown == {
+        "events",
+        "firings",
+        "dead",
+        "explain",
+        "replay",
+        "lint",
+        "test",
+        "kubeconfig",
+        "version",
+        "crds",
+        "schema",
+        "import",
+        "suspend",
+        "resume",
+        "suspended",
+    }
 
 
 def test_the_table_of_commands_has_every_command(reader: Reader) -> None:

@@ -1,7 +1,8 @@
 """A process that decides, and dies of one event: `python -m tests.sensors.deciding_child FOLDER EVENT HOW`.
 
-It decides everything in the folder and ends with 0. When it comes to EVENT (its script is asked about it, or its trigger whether it would
-refuse it) it kills itself, as a fault in what we are built on would do. HOW is `away` for triggers that decide later, or `at once`.
+It decides everything in the folder and ends with 0. When it comes to EVENT (its trigger is asked whether it would refuse it) it kills
+itself, as a fault in what we are built on would do; scripts run in processes of their own, and are not suspected. HOW is `away` for
+triggers that decide later, or `at once`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-
-import orjson
 
 from sensors import SensorProgram
 from sensors.program import Check
@@ -29,14 +28,12 @@ def die() -> None:
 
 
 class Deadly(Runner, Check):
-    """Scripts that pass every event, and a trigger that refuses none, but for one of which the process dies."""
+    """Scripts that pass every event, and triggers that refuse none, but for one of which the process dies."""
 
     def __init__(self, deadly: str) -> None:
         self._deadly = deadly
 
     async def run(self, program: Program, data: bytes) -> bytes | bool:
-        if orjson.loads(data)["name"] == self._deadly:
-            die()
         return True
 
     def refusal(self, events: Mapping[str, Event]) -> TiphysError | None:
@@ -60,7 +57,7 @@ def at_once(check: Check) -> SensorProgram:
 
 async def run(folder: Path, deadly: str, how: str) -> None:
     made = Deadly(deadly)
-    programs = away() if how == "away" else (at_once(made),)
+    programs = [one.checked({one.triggers[0].key: made}) for one in away()] if how == "away" else [at_once(made)]
     async with running(folder, *programs, scripts=made) as now, asyncio.timeout(30):
         while any(not one.decided for one in await now.bus.ledger.events(limit=100)) or await now.bus.ledger.replays():
             await asyncio.sleep(0.005)
