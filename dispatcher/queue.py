@@ -18,29 +18,31 @@ is built so:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import time
-from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections import Counter, deque
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import structlog
 
 from dispatcher.attempt import Attempt
+from dispatcher.failing import Failing
+from dispatcher.following import follow_ups
 from dispatcher.gates import Gate, Gates, instant
 from dispatcher.lanes import Admission, ConcurrencyGate, Lanes
-from dispatcher.limits import Pace
+from dispatcher.leases import HeldClaim, Leases
 from dispatcher.live import Live
 from dispatcher.naming import lane_label
 from dispatcher.observer import Observer
 from dispatcher.program import TriggerProgram
+from dispatcher.servers import Servers, ServerStats
+from dispatcher.settings import DispatcherSettings, DispatcherStats
+from dispatcher.storing import Storing
 from dispatcher.suspending import Suspended, Suspensions
-from tiphys.bus.firing import Claim, Firing, Outcome, OutcomeKind, Target, TriggerKey
-from tiphys.bus.identity import firing_id
+from tiphys.bus.firing import Firing, Outcome, Target, TriggerKey
 from tiphys.bus.ledger import Ledger, Suspension
-from tiphys.errors import Refused, StaleClaim, StoreUnavailable, Unreachable
+from tiphys.errors import StaleClaim, StoreUnavailable
 
 __all__ = ["Dispatcher", "DispatcherSettings", "DispatcherStats", "ServerStats"]
 
@@ -51,47 +53,7 @@ _BEYOND: Final = 16
 _NO_OBSERVER: Final = Observer()
 
 
-@dataclass(frozen=True, slots=True)
-class DispatcherSettings:
-    """Limits: firings under way per trigger, and in all beside the first of each trigger; seconds for one attempt, and for which a claim
-    holds between renewals."""
-
-    per_trigger: int = 16
-    in_all: int = 256
-    attempt_seconds: float = 120.0
-    lease: float = 60.0
-
-
 _DEFAULTS: Final = DispatcherSettings()
-
-
-@dataclass(frozen=True, slots=True)
-class ServerStats:
-    """A server's pace: under way, the most that may be, and for how many seconds it is left alone."""
-
-    under_way: int
-    window: int
-    shut_for: float
-
-
-@dataclass(frozen=True, slots=True)
-class DispatcherStats:
-    """What is going on: firings under way, claimed and waiting for a place, and the triggers that no manifest has."""
-
-    under_way: int
-    waiting: int
-    unknown: tuple[TriggerKey, ...]
-    servers: dict[str, ServerStats]
-
-
-@dataclass(slots=True, eq=False)
-class _Held:
-    """A claim in our hands. `until` is loop time; `end`: how it is to end without being carried out."""
-
-    claim: Claim
-    until: float
-    task: asyncio.Task[None] | None = None
-    end: Outcome | None = None
 
 
 class Dispatcher:
@@ -112,30 +74,28 @@ class Dispatcher:
         self._settings = settings
         self._observer, self._clock = observer, clock
         self._programs: dict[TriggerKey, TriggerProgram] = {}
-        self._by_server: dict[str, set[TriggerKey]] = defaultdict(set)
-        self._paces: dict[str, Pace] = {}
-        self._running: set[_Held] = set()
+        self._running: set[HeldClaim] = set()
         self._per_key: Counter[TriggerKey] = Counter()
-        self._per_server: Counter[str] = Counter()
-        self._waiting: dict[TriggerKey, deque[_Held]] = {}
-        self._parked: dict[TriggerKey, list[_Held]] = {}
-        self._failing: dict[TriggerKey, str] = {}
+        self._waiting: dict[TriggerKey, deque[HeldClaim]] = {}
+        self._parked: dict[TriggerKey, list[HeldClaim]] = {}
+        self._failing = Failing()
+        self._storing = Storing()
         self._corrected: set[TriggerKey] = set()
         self._recalled: set[TriggerKey] = set()
         self._changed = asyncio.Event()
+        self._servers = Servers(settings.in_all, self._changed.set)
         self._gates = Gates(self._changed.set, clock)
         self._live = live or Live(None)
         self._live.changed = self._live_changed
         self._lanes = Lanes(ledger, self._live, self._changed.set)
         self._counted: dict[str, TriggerKey] = {}
-        self._shelving: list[_Held] = []
+        self._shelving: list[HeldClaim] = []
         self._suspensions = Suspensions()
         self._suspended: dict[TriggerKey, Suspended] = {}
-        self._holding = asyncio.Event()
+        self._leases = Leases(ledger, settings.lease, self._every_held, self._lost)
         self._ended = asyncio.Event()
         self._ended.set()
         self._drain: float | None = None
-        self._store_well = True
 
     # -- what the roof calls
 
@@ -152,9 +112,7 @@ class Dispatcher:
         self._suspensions.by_manifest(key, program.suspended)
         self._note_suspended(key)
         self._gates.put(key, self._gates_of(program))
-        if program.server:
-            self._by_server[program.server].add(key)
-            self._paces.setdefault(program.server, Pace(self._settings.in_all))
+        self._servers.add(program.server, key)
         now = self._now()
         back = [held for held in self._parked.pop(key, ()) if held.until > now]
         if back:
@@ -216,20 +174,17 @@ class Dispatcher:
 
     def _take_out(self, key: TriggerKey) -> None:
         program = self._programs.pop(key, None)
-        if program is not None and program.server:
-            self._by_server[program.server].discard(key)
+        if program is not None:
+            self._servers.discard(program.server, key)
         if key in self._waiting:
             self._parked[key] = list(self._waiting.pop(key))
-        self._failing.pop(key, None)
+        self._failing.forget(key)
 
     def stats(self) -> DispatcherStats:
         """A snapshot for status and metrics."""
-        now = self._now()
-        servers = {
-            name: ServerStats(self._per_server[name], pace.window, max(0.0, pace.shut_until - now))
-            for name, pace in self._paces.items()
-        }
-        return DispatcherStats(len(self._running), sum(map(len, self._waiting.values())), tuple(sorted(self._parked)), servers)
+        return DispatcherStats(
+            len(self._running), sum(map(len, self._waiting.values())), tuple(sorted(self._parked)), self._servers.stats()
+        )
 
     def waits(self, firing: Firing) -> str:
         """What a firing that is due waits for, for people; empty if it is being carried out, or waits for nothing but its turn."""
@@ -243,9 +198,8 @@ class Dispatcher:
         program = self._programs.get(key)
         if program is None:
             return "a manifest: none has its trigger"
-        pace, now = self._paces.get(program.server), self._now()
-        if pace is not None and pace.shut_until > now:
-            return f"{program.server}, which is left alone until {instant(self._clock() + pace.shut_until - now)}"
+        if pause := self._servers.left_alone(program.server):
+            return f"{program.server}, which is left alone until {instant(self._clock() + pause)}"
         if self._per_key[key] >= self._settings.per_trigger:
             return f"one of the {self._per_key[key]} firings of its trigger that are under way"
         return self._lanes.waits(program, firing)
@@ -261,11 +215,11 @@ class Dispatcher:
         self._ended.clear()
         try:
             async with asyncio.TaskGroup() as tasks:
-                renewing = tasks.create_task(self._renew(), name="dispatcher-renew")
+                renewing = tasks.create_task(self._leases.run(), name="dispatcher-renew")
                 counting = tasks.create_task(self._live.run(), name="dispatcher-live")
                 while self._drain is None:
                     await self._hasten()
-                    await self._durably(lambda: self._gates.load(self._ledger))
+                    await self._storing.durably(lambda: self._gates.load(self._ledger))
                     for held in await self._claim():
                         self._take(held)
                     self._start(tasks)
@@ -293,12 +247,12 @@ class Dispatcher:
         """What waits for a manifest to be corrected is tried at once when it was changed, and so is what was shelved for a limit of it."""
         while self._corrected:
             key = self._corrected.pop()
-            await self._durably(functools.partial(self._ledger.hasten, key))
+            await self._storing.durably(functools.partial(self._ledger.hasten, key))
         while self._recalled:
             await self._ledger.unshelve(self._recalled.pop())
         await self._lanes.recall(self._programs.get)
 
-    async def _claim(self) -> list[_Held]:
+    async def _claim(self) -> list[HeldClaim]:
         """New claims; empty when something changed meanwhile."""
         self._changed.clear()
         settings = self._settings
@@ -334,11 +288,11 @@ class Dispatcher:
                 raise
             return []
         except StoreUnavailable as error:
-            await self._store_is_ill(error)
+            await self._storing.ill(error)
             return []
-        self._store_is_well()
+        self._storing.well()
         until = self._now() + settings.lease
-        return [_Held(claim, until) for claim in claims]
+        return [HeldClaim(claim, until) for claim in claims]
 
     def _busy(self) -> frozenset[TriggerKey]:
         """The triggers that nothing more shall be claimed of."""
@@ -350,16 +304,13 @@ class Dispatcher:
                 busy.add(key)
             elif key not in full and key not in self._parked:
                 busy.discard(key)
-        for server, pace in self._paces.items():
-            if not pace.open(self._per_server[server], self._now()):
-                busy |= self._by_server[server]
-        return frozenset(busy)
+        return frozenset(busy.union(self._servers.shut()))
 
-    def _take(self, held: _Held) -> None:
+    def _take(self, held: HeldClaim) -> None:
         key = held.claim.firing.key
         if key in self._programs:
             self._waiting.setdefault(key, deque()).append(held)
-            self._holding.set()
+            self._leases.begin()
             return
         if key not in self._parked:
             _log.warning(
@@ -377,7 +328,7 @@ class Dispatcher:
         while ready and len(self._running) < self._settings.in_all * _BEYOND:
             key = ready.popleft()
             program, line = self._programs[key], self._waiting[key]
-            if self._full(key) or not self._gates.open(key) or not self._server_open(program.server):
+            if self._full(key) or not self._gates.open(key) or not self._servers.open(program.server):
                 continue
             suspended = self._suspended.get(key)
             if suspended is not None and not suspended.ripe([held.claim for held in line]):
@@ -400,7 +351,7 @@ class Dispatcher:
                     self._lanes.started(program, held.claim)
             self._running.add(held)
             self._per_key[key] += 1
-            self._per_server[program.server] += 1
+            self._servers.began(program.server)
             self._gates.started(held.claim)
             held.task = tasks.create_task(self._carry_out(held, program), name=f"firing-{held.claim.firing.id}")
 
@@ -412,7 +363,7 @@ class Dispatcher:
     def _at_a_limit(self, key: TriggerKey, server: str) -> bool:
         settings = self._settings
         full = self._per_key[key] >= settings.per_trigger or self._beside_others() >= settings.in_all
-        return full or not self._server_open(server)
+        return full or not self._servers.open(server)
 
     def _beside_others(self) -> int:
         """How many are under way beside another of their trigger: the first of each is counted for itself, so that slow targets, however
@@ -424,13 +375,9 @@ class Dispatcher:
         count = self._per_key[key]
         return count >= self._settings.per_trigger or (count > 0 and self._beside_others() >= self._settings.in_all)
 
-    def _server_open(self, server: str) -> bool:
-        pace = self._paces.get(server)
-        return pace is None or pace.open(self._per_server[server], self._now())
-
     # -- carrying out
 
-    async def _carry_out(self, held: _Held, program: TriggerProgram) -> None:
+    async def _carry_out(self, held: HeldClaim, program: TriggerProgram) -> None:
         key, started = held.claim.firing.key, self._now()
         begin, recorded = functools.partial(self._begin, held), functools.partial(self._recorded, held.claim.firing.id)
         admit = functools.partial(self._admit, held, program) if program.concurrency is not None or held.end is not None else None
@@ -438,14 +385,14 @@ class Dispatcher:
         resolved: Outcome | None = None
         try:
             outcome = await attempt.run()
-            self._note_pace(attempt, outcome)
-            follow_ups = _follow_ups(held.claim.firing, attempt, outcome)
-            await self._durably(lambda: self._ledger.resolve(self._epoch, held.claim, outcome, follow_ups))
+            self._servers.note(attempt.program.server, attempt.error, outcome)
+            following = follow_ups(held.claim.firing, outcome, documents=attempt.documents, has_dlq=attempt.program.dlq is not None)
+            await self._storing.durably(lambda: self._ledger.resolve(self._epoch, held.claim, outcome, following))
         except StaleClaim:
             _log.info("a claim was lost; the firing is somebody else's", action="claim-lost", firing=held.claim.firing.id)
         else:
             resolved = outcome
-            self._note_health(key, attempt, outcome)
+            self._failing.note(attempt.claim, outcome)
             self._observer.attempted(attempt.program, held.claim, outcome, self._now() - started)
         finally:
             # Ask for claims anew only if this makes room that was missing: an idle trigger's end changes nothing for the one that waits.
@@ -455,129 +402,39 @@ class Dispatcher:
             self._per_key[key] -= 1
             if not self._per_key[key]:
                 del self._per_key[key]
-            self._per_server[program.server] -= 1
+            self._servers.ended(program.server)
             self._lanes.ended(program, held.claim, resolved)
             self._gates.ended(held.claim, began=attempt.begun)
 
-    async def _admit(self, held: _Held, program: TriggerProgram) -> Outcome | None:
+    async def _admit(self, held: HeldClaim, program: TriggerProgram) -> Outcome | None:
         """As `Attempt` asks."""
         if held.end is not None:
             return held.end
         return await self._lanes.make_room(program, held.claim, self._settings.attempt_seconds / 2)
 
-    async def _begin(self, held: _Held, target: Target) -> None:
+    async def _begin(self, held: HeldClaim, target: Target) -> None:
         remember = 0.0 if held.claim.firing.dlq else self._gates.remembered(held.claim.firing.key)
-        await self._durably(lambda: self._ledger.begin(self._epoch, held.claim, target, remember=remember))
+        await self._storing.durably(lambda: self._ledger.begin(self._epoch, held.claim, target, remember=remember))
 
     async def _recorded(self, firing: str) -> int:
         return len((await self._ledger.firing(firing)).history)
 
-    async def _durably(self, write: Callable[[], Awaitable[ResultT]]) -> ResultT:
-        """A write of ours, again and again while the store takes none."""
-        while True:
-            try:
-                result = await write()
-            except StoreUnavailable as error:
-                await self._store_is_ill(error)
-            else:
-                self._store_is_well()
-                return result
-
-    async def _store_is_ill(self, error: StoreUnavailable) -> None:
-        if self._store_well:
-            self._store_well = False
-            _log.warning("the store takes no writes; firings wait", action="dispatcher-store-ill", reason=error.reason)
-        await asyncio.sleep(error.retry_after)
-
-    def _store_is_well(self) -> None:
-        if not self._store_well:
-            self._store_well = True
-            _log.info("the store takes writes again", action="dispatcher-store-well")
-
-    def _note_pace(self, attempt: Attempt, outcome: Outcome) -> None:
-        pace = self._paces.get(attempt.program.server)
-        if pace is None:
-            return
-        error, now = attempt.error, self._now()
-        if isinstance(error, Refused) and error.status == 429:
-            pace.throttled(now, error.retry_after)
-        elif isinstance(error, Unreachable):
-            pace.unreachable(now)
-        elif isinstance(error, Refused) or outcome.kind is OutcomeKind.SUCCEEDED:
-            pace.answered()
-        if pace.shut_until > now:
-            asyncio.get_running_loop().call_at(pace.shut_until, self._changed.set)
-
-    def _note_health(self, key: TriggerKey, attempt: Attempt, outcome: Outcome) -> None:
-        """One line when a trigger starts to fail in a new way, one when it works again."""
-        if outcome.kind is OutcomeKind.SUCCEEDED:
-            if self._failing.pop(key, ""):
-                _log.info("a trigger works again", action="trigger-recovered", **key._asdict())
-            return
-        if outcome.kind is OutcomeKind.CANCELLED:
-            return
-        mark = f"{outcome.kind} {outcome.reason}"
-        if self._failing.get(key) != mark:
-            self._failing[key] = mark
-            dead = outcome.kind is OutcomeKind.DEAD
-            _log.warning(
-                "a firing is a dead letter" if dead else "a firing failed and is tried again",
-                action="trigger-dead-letter" if dead else "trigger-failing",
-                **key._asdict(),
-                firing=attempt.claim.firing.id,
-                attempt=attempt.claim.attempt,
-                reason=outcome.reason,
-                error=outcome.message,
-            )
-
     # -- holding claims
 
-    async def _renew(self) -> None:
-        """Renew what is held, in the middle of each lease; sleeps while nothing is."""
-        lease = self._settings.lease
-        while True:
-            await self._holding.wait()
-            await asyncio.sleep(lease / 4)
-            held = [*self._running, *(one for line in self._waiting.values() for one in line)]
-            if not held:
-                self._holding.clear()
-                continue
-            late = [one for one in held if one.until - self._now() < lease / 2]
-            if late:
-                await asyncio.gather(*(self._renew_one(one) for one in late))
+    def _every_held(self) -> list[HeldClaim]:
+        return [*self._running, *(one for line in self._waiting.values() for one in line)]
 
-    async def _renew_one(self, held: _Held) -> None:
-        with contextlib.suppress(StoreUnavailable):  # said once by whoever writes; the claim is renewed at the next turn
-            try:
-                held.claim = await self._ledger.renew(held.claim, self._settings.lease)
-                held.until = self._now() + self._settings.lease
-            except StaleClaim:
-                if held.task is not None:
-                    held.task.cancel()
-                    return
-                line = self._waiting.get(held.claim.firing.key)
-                if line is not None and held in line:
-                    line.remove(held)
-                    if not line:
-                        del self._waiting[held.claim.firing.key]
-                    self._changed.set()
+    def _lost(self, held: HeldClaim) -> None:
+        """One that waits here is somebody else's."""
+        line = self._waiting.get(held.claim.firing.key)
+        if line is not None and held in line:
+            line.remove(held)
+            if not line:
+                del self._waiting[held.claim.firing.key]
+            self._changed.set()
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def _follow_ups(firing: Firing, attempt: Attempt, outcome: Outcome) -> tuple[Firing, ...]:
-    """The firing of the next object of its source, once this one is there; or that of the `dlqTrigger`, if this one is dead and its program
-    has one (that of a `dlqTrigger` has none)."""
-    ids = {name: seen.id for name, seen in firing.events.items()}
-    if outcome.kind is OutcomeKind.SUCCEEDED and firing.document + 1 < attempt.documents:
-        document = firing.document + 1
-        number = firing_id(*firing.key, ids, replay=firing.replay, dlq=firing.dlq, document=document)
-        return (replace(firing, id=number, document=document),)
-    if outcome.kind is OutcomeKind.DEAD and attempt.program.dlq is not None:
-        number = firing_id(*firing.key, ids, replay=firing.replay, dlq=True)
-        return (replace(firing, id=number, dlq=True, document=0, parent=firing.id),)
-    return ()
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
