@@ -85,8 +85,10 @@ def test_nothing_else_is_in_the_wheel(wheel: Path) -> None:
 
 
 def test_the_quickstart_is_the_one_of_the_examples(installed: Installed) -> None:
-    packaged = {path.name: path.read_text() for path in (installed.target / "tiphys/app/quickstart").iterdir()}
-    assert packaged == {path.name: path.read_text() for path in (ROOT / "examples/quickstart").iterdir()}
+    def files(folder: Path) -> dict[str, str]:
+        return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+    assert files(installed.target / "tiphys/app/quickstart") == files(ROOT / "examples/quickstart")
 
 
 def test_it_is_imported_from_where_it_was_installed(installed: Installed) -> None:

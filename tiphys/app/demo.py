@@ -132,7 +132,8 @@ def _quickstart() -> list[tuple[str, str]]:
     """The manifests: package data in an installed wheel, the examples in a checkout."""
     packaged = files("tiphys.app") / "quickstart"
     if packaged.is_dir():
-        return [(one.name, one.read_text()) for one in sorted(packaged.iterdir(), key=lambda one: one.name)]
+        found = [one for one in packaged.iterdir() if one.name.endswith(".yaml")]
+        return [(one.name, one.read_text()) for one in sorted(found, key=lambda one: one.name)]
     folder = Path(__file__).parents[2] / "examples" / "quickstart"
     return [(one.name, one.read_text()) for one in sorted(folder.glob("*.yaml"))]
 
