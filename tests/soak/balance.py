@@ -26,9 +26,10 @@ async def quiet(tiphys: Tiphys) -> None:
     """Wait until nothing is pending any more."""
     async with asyncio.timeout(SETTLE_SECONDS):
         while True:
+            # in this order: what is decided has its firings by then
+            decided = all(one["decided"] for one in await pages(tiphys))
             waiting = (await tiphys.ask("firings?state=pending&state=started&limit=1"))["items"]
-            newest = (await tiphys.ask("events?limit=1000"))["items"]
-            if not waiting and all(one["decided"] for one in newest):
+            if decided and not waiting:
                 return
             await asyncio.sleep(0.1)
 

@@ -53,8 +53,8 @@ def _without_clock(manifests: str) -> str:
 
 
 def _arrival(point: str, chance: random.Random) -> str:
-    """The first arrivals at a point are as good as any; a version is kept only once a start."""
-    return f"{point}:{1 if point.startswith(('keep', 'advance')) else chance.randint(1, 3)}"
+    """The first arrivals at a point are as good as any; a version is kept only once a start, and a batch closes seldom."""
+    return f"{point}:{1 if point.startswith(('keep', 'advance', 'close')) else chance.randint(1, 3)}"
 
 
 async def _at_point(tiphys: Tiphys, traffic: Traffic, point: str) -> None:

@@ -86,7 +86,7 @@ spec:
   dependencies:
   - {name: push, eventSourceName: forge, eventName: push}
   triggers:
-  - batch: {size: 4, wait: 300ms}
+  - batch: {size: 40, wait: 40ms}
     order: strict
     rateLimit: {requestsPerUnit: 200}
     template:
