@@ -2,7 +2,7 @@
 what we are built on), and then nothing behind it would ever be decided.
 
 As the log does with its batches: what was first in line at more than three starts is tried alone, with a note in the ledger before and
-nothing else decided meanwhile. If three processes die over it then, the next one finds the notes and sets that row aside, named and
+nothing else decided meanwhile. If six processes die over it then, the next one finds the notes and sets that row aside, named and
 counted; less would not tell it from a process that is killed for another reason. While its script runs, in a process of its own, there
 is no note. A row that is broken off in order (a stop, scripts that cannot be run) is not suspected for it.
 """
@@ -25,7 +25,7 @@ __all__ = ["Suspicion"]
 
 _log = structlog.get_logger(__name__)
 _STARTS: Final = 3
-_DEATHS: Final = 3
+_DEATHS: Final = 6
 
 
 class Suspicion:
